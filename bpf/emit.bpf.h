@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The way out: the ring buffer, its wake-up policy and the totals. */
+#ifndef SYNWATCH_EMIT_BPF_H
+#define SYNWATCH_EMIT_BPF_H
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* bytes; raised by the user side with --all */
+} records SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sw_totals);
+} totals SEC(".maps");
+
+static __always_inline struct sw_totals *totals_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&totals, &zero);
+}
+
+/* A softirq may interrupt a task's program between the load and the store of a
+ * plain increment on the same CPU, so the increments are atomic. */
+#define count(field)                                                                               \
+	({                                                                                         \
+		struct sw_totals *totals_ = totals_here();                                         \
+                                                                                                   \
+		if (totals_)                                                                       \
+			__sync_fetch_and_add(&totals_->field, 1);                                  \
+	})
+
+/* floor(log2(value)), 0 for 0; without a loop, for old verifiers. */
+static __always_inline __u32 log2_u32(__u32 value)
+{
+	__u32 result = 0;
+
+#define LOG2_STEP(bits)                                                                            \
+	do {                                                                                       \
+		if (value >> (bits)) {                                                             \
+			value >>= (bits);                                                          \
+			result += (bits);                                                          \
+		}                                                                                  \
+	} while (0)
+	LOG2_STEP(16);
+	LOG2_STEP(8);
+	LOG2_STEP(4);
+	LOG2_STEP(2);
+	LOG2_STEP(1);
+#undef LOG2_STEP
+	return result;
+}
+
+static __always_inline void count_healthy(__u64 latency_ns)
+{
+	struct sw_totals *here = totals_here();
+	__u64 us = latency_ns / 1000;
+
+	if (!here)
+		return;
+	__sync_fetch_and_add(&here->healthy, 1);
+	__sync_fetch_and_add(
+		&here->latency[log2_u32(us >> 32 ? ~0U : us) & (SW_LATENCY_SLOTS - 1)], 1);
+}
+
+/* A zeroed record with its header filled in, or NULL (counted). Every record
+ * reserved must be handed to emit_submit(). */
+static __always_inline struct sw_handshake *emit_reserve(__u8 kind, __u64 now)
+{
+	struct sw_handshake *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+
+	if (!record) {
+		count(ring_full);
+		return 0;
+	}
+	__builtin_memset(record, 0, sizeof(*record));
+	record->header.size = sizeof(*record);
+	record->header.kind = kind;
+	record->header.version = SW_ABI_VERSION;
+	record->header.time_ns = now;
+	return record;
+}
+
+/* Under a stream of everything, waking the reader for each record would cost
+ * more than the record: the reader looks by itself now and then, and is woken
+ * only when much is waiting. */
+static __always_inline void emit_submit(struct sw_handshake *record)
+{
+	__u64 flags = 0;
+
+	if (config.wakeup_bytes)
+		flags = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= config.wakeup_bytes ?
+				BPF_RB_FORCE_WAKEUP :
+				BPF_RB_NO_WAKEUP;
+	bpf_ringbuf_submit(record, flags);
+}
+
+#endif /* SYNWATCH_EMIT_BPF_H */

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One handshake and its life: open, retry, look, leave.
+ *
+ * The map holds sockets in SYN_SENT and nothing else, keyed by socket address.
+ * An address is reused only after the socket has left SYN_SENT, which deletes
+ * its entry; the cookie in the value guards against a run that was missed.
+ */
+#ifndef SYNWATCH_HANDSHAKE_BPF_H
+#define SYNWATCH_HANDSHAKE_BPF_H
+
+struct handshake {
+	__u64 cookie;
+	__u64 start_ns;
+	__u64 due_ns; /* the sweep leaves it alone until then */
+	struct sw_owner owner;
+	__u32 flags;	 /* enum sw_flags: ADOPTED, OWNER, RESET */
+	__u16 syn_sent;
+	__u8 retransmits; /* the highest seen; the kernel forgets it on success */
+	bool streamed;	  /* a record about it went out */
+	bool undecided;	  /* FILTER_UNDECIDED at the start */
+	__u8 reserved[7];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct handshake);
+} handshakes SEC(".maps");
+
+/* Timers run up to an eighth late (the timer wheel), so nothing is overdue
+ * before that. */
+static __always_inline __u64 due_after(__u64 interval_ns)
+{
+	return interval_ns + interval_ns / 8 + 50 * NSEC_PER_MSEC;
+}
+
+/* When the next event of this socket is overdue, given that `timer` has just
+ * been read. Before the re-arming (a retry) the interval is at most doubled. */
+static __always_inline __u64 due_at(__u64 now, const struct sw_timer *timer, __u32 flags)
+{
+	__u64 interval = (__u64)timer->rto * timer->tick_ns;
+
+	if (flags & SW_F_PENDING) {
+		__s64 left = timer->expires - timer->jiffies;
+
+		interval = left > 0 ? (__u64)left * timer->tick_ns : 0;
+	} else if (!(flags & SW_F_LINEAR) || timer->retransmits > timer->linear) {
+		interval *= 2;
+	}
+	return now + due_after(interval);
+}
+
+/* The first SYN: at connect(), unless TCP_FASTOPEN_CONNECT put it off until the
+ * first write. 0: it has not been sent. */
+static __always_inline __u64 syn_time(const struct sock *sk, const struct handshake *h, __u64 now)
+{
+	__u64 age;
+
+	if (!sock_syn_age(sk, now, &age))
+		return 0;
+	/* retrans_stamp may be coarse (1 ms) */
+	if (now - age > h->start_ns + 2 * NSEC_PER_MSEC)
+		return now - age;
+	return h->start_ns;
+}
+
+/* Everything a record of any client kind says. */
+static __always_inline void handshake_fill(struct sw_handshake *record, const struct sock *sk,
+					   const struct handshake *h)
+{
+	__u32 flags = h->flags;
+
+	record->cookie = h->cookie;
+	record->start_ns = h->start_ns;
+	record->owner = h->owner;
+	record->syn_sent = h->syn_sent;
+	tuple_of_sock(sk, &record->tuple);
+	timer_of_sock(sk, &record->timer, &flags);
+	if (record->timer.retransmits < h->retransmits)
+		record->timer.retransmits = h->retransmits;
+	if (record->timer.retransmits + 1 > h->syn_sent)
+		record->syn_unsent = record->timer.retransmits + 1 - h->syn_sent;
+	record->syn_ns = syn_time(sk, h, record->header.time_ns);
+	record->sk_err = BPF_CORE_READ(sk, sk_err);
+	record->sk_err_soft = BPF_CORE_READ(sk, sk_err_soft);
+	icmp_of_sock(sk, &record->icmp, &flags);
+	if (BPF_CORE_READ(sk, sk_lock.owned))
+		flags |= SW_F_TASK;
+	record->flags = flags;
+}
+
+/* snd_una holds the ISN from tcp_connect_init() until the SYN is acknowledged,
+ * then ISN + 1. Before, on a fresh socket, it is 0, on a reused one stale. */
+static __always_inline void handshake_isn(struct sw_handshake *record, const struct sock *sk,
+					  bool acknowledged)
+{
+	if (!record->syn_ns)
+		return;
+	record->isn = BPF_CORE_READ((const struct tcp_sock *)sk, snd_una) - acknowledged;
+	record->flags |= SW_F_ISN;
+}
+
+/* The source port is known from connect()'s second half on: the filters that
+ * had to wait for it are decided at the first event after. */
+static __always_inline bool handshake_refused(const struct sock *sk, struct handshake *h)
+{
+	if (!(config.filters & FILTER_PORTS) || !h->undecided)
+		return false;
+	switch (filter_sock(sk)) {
+	case FILTER_REFUSE:
+		return true;
+	case FILTER_ACCEPT:
+		h->undecided = false;
+	default:
+		return false;
+	}
+}
+
+/* CLOSE -> SYN_SENT, in the context of the task that called connect(). */
+static __always_inline void handshake_open(const struct sock *sk)
+{
+	struct handshake h = {};
+	__u64 key = (__u64)sk;
+	enum filter_result result;
+	struct sw_handshake *record;
+
+	if (!filter_role(SW_FILTER_CLIENT) || !filter_current())
+		return;
+	result = filter_sock(sk);
+	if (result == FILTER_REFUSE)
+		return;
+	h.undecided = result == FILTER_UNDECIDED;
+	h.start_ns = bpf_ktime_get_ns();
+	h.due_ns = h.start_ns + config.quiet_ns;
+	h.cookie = bpf_get_socket_cookie((void *)sk);
+	h.flags = SW_F_OWNER;
+	h.syn_sent = 1;
+	owner_of_current(&h.owner);
+	h.streamed = config.stream_all && !h.undecided;
+	if (bpf_map_update_elem(&handshakes, &key, &h, BPF_ANY))
+		count(map_full);
+	if (!h.streamed)
+		return;
+	record = emit_reserve(SW_OPEN, h.start_ns);
+	if (!record)
+		return;
+	handshake_fill(record, sk, &h);
+	/* Nothing has been sent yet; what these say is of an earlier attempt. */
+	record->syn_ns = 0;
+	record->syn_unsent = 0;
+	record->timer.retransmits = 0;
+	record->sk_err_soft = 0;
+	record->flags &= ~(SW_F_PENDING | SW_F_ICMP);
+	record->old_state = TCP_CLOSE;
+	record->new_state = TCP_SYN_SENT;
+	emit_submit(record);
+}
+
+/*
+ * A handshake that was under way before the watch began, or found no slot in
+ * the map when it opened. Its owner is unknown.
+ */
+static __always_inline bool handshake_adopt(const struct sock *sk, struct handshake *h, __u64 now,
+					    bool retrying)
+{
+	__u64 age;
+
+	if (!filter_role(SW_FILTER_CLIENT) || !filter_unowned(0, false) ||
+	    filter_sock(sk) == FILTER_REFUSE)
+		return false;
+	h->start_ns = now;
+	if (sock_syn_age(sk, now, &age))
+		h->start_ns -= age;
+	h->cookie = bpf_get_socket_cookie((void *)sk);
+	h->flags = SW_F_ADOPTED;
+	h->retransmits = BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_retransmits);
+	/* As if all had been sent, nobody counted; the one under way comes on top. */
+	h->syn_sent = h->retransmits + !retrying;
+	return true;
+}
+
+/* The entry of a socket in SYN_SENT, adopted if need be; NULL if a filter
+ * refuses it or no slot is free. */
+static __always_inline struct handshake *handshake_find(const struct sock *sk, __u64 now, bool retrying)
+{
+	__u64 key = (__u64)sk;
+	struct handshake *h = bpf_map_lookup_elem(&handshakes, &key);
+	struct handshake adopted = {};
+
+	if (h) {
+		if (!handshake_refused(sk, h))
+			return h;
+		bpf_map_delete_elem(&handshakes, &key);
+		return 0;
+	}
+	if (!handshake_adopt(sk, &adopted, now, retrying))
+		return 0;
+	if (bpf_map_update_elem(&handshakes, &key, &adopted, BPF_ANY))
+		count(map_full);
+	return bpf_map_lookup_elem(&handshakes, &key);
+}
+
+/*
+ * tcp_retransmit_skb in SYN_SENT. Runs in the timer's softirq, mostly: the
+ * current task means nothing. err: 0, what the transmission returned (6.17+).
+ */
+static __always_inline void handshake_retry(const struct sock *sk, int err, bool has_err)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct handshake *h = handshake_find(sk, now, true);
+	struct sw_handshake *record;
+
+	if (!h)
+		return;
+	if (!err) {
+		h->syn_sent++;
+		count(syn_retransmits);
+	}
+	h->retransmits = BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_retransmits);
+	h->streamed = true;
+	record = emit_reserve(SW_RETRY, now);
+	if (!record) {
+		h->due_ns = now; /* let the sweep tell instead */
+		return;
+	}
+	handshake_fill(record, sk, h);
+	handshake_isn(record, sk, false);
+	if (has_err)
+		record->flags |= SW_F_ERR;
+	record->err = err;
+	record->old_state = record->new_state = TCP_SYN_SENT;
+	h->due_ns = due_at(now, &record->timer, record->flags & ~SW_F_PENDING);
+	emit_submit(record);
+}
+
+/* connect() failed after it had entered SYN_SENT but before any SYN: the port
+ * range is exhausted, no memory, the route vanished. In the caller's context,
+ * with no error on the socket and no timer. */
+static __always_inline bool closed_unsent(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_lock.owned) && !BPF_CORE_READ(sk, sk_err) &&
+	       !sock_timer_pending(sk);
+}
+
+static __always_inline void handshake_emit_close(const struct sock *sk, const struct handshake *h,
+						 __u64 now, __u8 old_state, __u8 new_state,
+						 __u64 syn_ns)
+{
+	struct sw_handshake *record = emit_reserve(SW_CLOSE, now);
+
+	if (!record)
+		return;
+	handshake_fill(record, sk, h);
+	if (syn_ns)
+		record->syn_ns = syn_ns;
+	handshake_isn(record, sk, new_state != TCP_CLOSE);
+	if (new_state == TCP_CLOSE && (record->flags & SW_F_TASK))
+		closer_of_current(&record->closer, &record->flags);
+	record->old_state = old_state;
+	record->new_state = new_state;
+	emit_submit(record);
+}
+
+/*
+ * How long the SYN took to be answered. connect() with TCP_FASTOPEN_CONNECT
+ * enters SYN_SENT long before it sends; the RTT sample of the SYN, taken just
+ * before this transition unless it was retried, tells the difference.
+ */
+static __always_inline __u64 handshake_latency(const struct sock *sk, const struct handshake *h,
+					       __u64 now)
+{
+	__u64 latency = now - h->start_ns;
+	__u64 rtt;
+
+	if (latency < config.quiet_ns || h->retransmits)
+		return latency;
+	rtt = (__u64)(BPF_CORE_READ((const struct tcp_sock *)sk, srtt_us) >> 3) * NSEC_PER_USEC;
+	return rtt && rtt < latency ? rtt : latency;
+}
+
+/* SYN_SENT -> ESTABLISHED or CLOSE, or SYN_RECV -> either after a simultaneous
+ * open. The socket's entry has been taken out of the map by the caller. */
+static __always_inline void handshake_leave(const struct sock *sk, struct handshake *h,
+					    __u8 old_state, __u8 new_state)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u64 syn_ns = 0;
+
+	if (handshake_refused(sk, h))
+		return;
+	if (new_state == TCP_ESTABLISHED) {
+		__u64 latency = handshake_latency(sk, h, now);
+
+		if (!h->retransmits && latency < config.quiet_ns) {
+			count_healthy(latency);
+			if (!h->streamed && !config.stream_all)
+				return;
+			h->flags |= SW_F_COUNTED;
+		}
+		syn_ns = now - latency; /* retrans_stamp was cleared by the ACK */
+	}
+	handshake_emit_close(sk, h, now, old_state, new_state, syn_ns);
+}
+
+/*
+ * The sweep's view of one entry, long after its events: is it overdue, and
+ * what does its socket say now? The address may be stale, so nothing is
+ * believed before the cookie agrees.
+ */
+static __always_inline void handshake_look(__u64 key, struct handshake *h)
+{
+	const struct sock *sk = (const void *)key;
+	__u64 now = bpf_ktime_get_ns();
+	struct sw_handshake *record;
+	__u8 state;
+
+	if (now < h->due_ns)
+		return;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if ((__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != h->cookie ||
+	    (state != TCP_SYN_SENT && state != TCP_SYN_RECV)) {
+		bpf_map_delete_elem(&handshakes, &key);
+		return;
+	}
+	if (handshake_refused(sk, h)) {
+		bpf_map_delete_elem(&handshakes, &key);
+		return;
+	}
+	/* The SYN may be put off by TCP_FASTOPEN_CONNECT: that is no trouble. */
+	if (!syn_time(sk, h, now) && !h->streamed) {
+		h->due_ns = now + config.quiet_ns;
+		return;
+	}
+	record = emit_reserve(SW_LOOK, now);
+	if (!record)
+		return;
+	handshake_fill(record, sk, h);
+	handshake_isn(record, sk, false);
+	record->old_state = record->new_state = state;
+	h->retransmits = record->timer.retransmits;
+	h->streamed = true;
+	h->due_ns = record->syn_ns ? due_at(now, &record->timer, record->flags) :
+				     now + config.quiet_ns;
+	emit_submit(record);
+}
+
+#endif /* SYNWATCH_HANDSHAKE_BPF_H */

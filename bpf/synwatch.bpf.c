@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel side: entry points only. Facts out of tracepoints, no judgement.
+ *
+ * tp_btf programs see the tracepoint's own arguments with their types; which
+ * of two variants is loaded is decided by the running kernel's BTF, in
+ * user/source/hooks.c.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#include "synwatch/config.h"
+#include "synwatch/record.h"
+
+const volatile struct sw_config config = {};
+
+#include "compat.bpf.h"
+#include "sock.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "handshake.bpf.h"
+#include "connect.bpf.h"
+#include "request.bpf.h"
+
+/* MPTCP's msk (262), SCTP and DCCP share inet_sock_set_state. */
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP;
+}
+
+static __always_inline void left_handshake(const struct sock *sk, int old_state, int new_state)
+{
+	__u64 key = (__u64)sk;
+	struct handshake *entry = bpf_map_lookup_elem(&handshakes, &key);
+	struct handshake h = {};
+
+	if (entry) {
+		h = *entry;
+		bpf_map_delete_elem(&handshakes, &key);
+	} else if (old_state != TCP_SYN_SENT) {
+		request_leave(sk, new_state);
+		return;
+	} else {
+		/* Answered, it was no trouble that anybody saw. */
+		if (new_state != TCP_CLOSE ||
+		    !handshake_adopt(sk, &h, bpf_ktime_get_ns(), false))
+			return;
+		h.flags |= SW_F_UNTRACKED;
+	}
+	if (new_state == TCP_CLOSE && closed_unsent(sk)) {
+		/* A socket that put its SYN off (TCP_FASTOPEN_CONNECT) and was
+		 * closed before it sent one never began a handshake. */
+		if (connect_will_tell(sk) || sock_lport(sk))
+			return;
+	}
+	handshake_leave(sk, &h, old_state, new_state);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old_state, int new_state)
+{
+	if (old_state == TCP_CLOSE && new_state == TCP_SYN_SENT) {
+		if (is_tcp(sk))
+			handshake_open(sk);
+	} else if (old_state == TCP_SYN_SENT || old_state == TCP_SYN_RECV) {
+		/* SYN_SENT -> SYN_RECV is a simultaneous open, still under way */
+		if (new_state != TCP_SYN_RECV && is_tcp(sk))
+			left_handshake(sk, old_state, new_state);
+	}
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
+{
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
+		handshake_retry(sk, 0, false);
+	return 0;
+}
+
+/* 6.17+: the result of the transmission, 0 or negative errno or NET_XMIT_* */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcp_retransmit_skb_err, const struct sock *sk, const struct sk_buff *skb, int err)
+{
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
+		handshake_retry(sk, err, true);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *req)
+{
+	request_retry(sk, req);
+	return 0;
+}
+
+/* Comes just before the transition that it causes; ICMP has no such event. */
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(tcp_receive_reset, const struct sock *sk)
+{
+	struct handshake *h;
+
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
+		return 0;
+	h = handshake_find(sk, bpf_ktime_get_ns(), false);
+	if (h)
+		h->flags |= SW_F_RESET;
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_connect")
+int sys_enter_connect(struct trace_event_raw_sys_enter *ctx)
+{
+	connect_enter(ctx->args[0], ctx->args[1], ctx->args[2]);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_connect")
+int sys_exit_connect(struct trace_event_raw_sys_exit *ctx)
+{
+	connect_exit(ctx->ret);
+	return 0;
+}
+
+/* The sweep: one call per entry of the handshakes map. */
+SEC("iter/bpf_map_elem")
+int look(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u64 *key = ctx->key;
+	struct handshake *h = ctx->value;
+
+	if (key && h)
+		handshake_look(*key, h);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The wire ABI between the kernel side and the user side.
+ *
+ * The kernel side reports facts: every record about a handshake is a complete
+ * snapshot of what the kernel knew at that moment, so a lost record costs one
+ * line and never the meaning of the next one. Nothing here is a judgement.
+ *
+ * Conventions: fixed-width types, no implicit padding, host byte order (ports
+ * too); addresses are 16 bytes in network order, IPv4 as v4-mapped
+ * (::ffff:a.b.c.d); times are CLOCK_MONOTONIC nanoseconds; timers are jiffies,
+ * with the length of one tick beside them. 0 means "unknown" unless said
+ * otherwise. This header includes nothing; whoever includes it has already
+ * provided __u8 ... __u64 (vmlinux.h or <linux/types.h>).
+ */
+#ifndef SYNWATCH_RECORD_H
+#define SYNWATCH_RECORD_H
+
+/* Raised with every change of the layout of any record. */
+#define SW_ABI_VERSION 1
+
+#define SW_COMM_LEN 16
+#define SW_LATENCY_SLOTS 32
+
+enum sw_kind {
+	SW_NONE,
+	/* Client. struct sw_handshake. */
+	SW_OPEN,	/* CLOSE -> SYN_SENT (only when streaming everything) */
+	SW_RETRY,	/* tcp_retransmit_skb in SYN_SENT, successful or not */
+	SW_LOOK,	/* the sweep found it overdue: no event announced anything */
+	SW_CLOSE,	/* left SYN_SENT: new_state says where to */
+	SW_LOCAL_ERROR, /* connect() failed and no SYN was ever handed to IP;
+			 * old_state is SYN_SENT if it got that far */
+	/* Server. struct sw_handshake. */
+	SW_SYNACK_RETRY, /* tcp_retransmit_synack */
+	SW_ACCEPTED,	 /* a request reported before became a child socket */
+	/* Bookkeeping, made by the user side. */
+	SW_COUNTS, /* struct sw_counts */
+	SW_LOSS,   /* struct sw_loss */
+	SW_CLOCK,  /* struct sw_clock */
+	SW_KIND_COUNT,
+};
+
+/* Every record starts with this. */
+struct sw_header {
+	__u16 size; /* of the whole record, bytes */
+	__u8 kind;  /* enum sw_kind */
+	__u8 version;
+	__u32 reserved;
+	__u64 time_ns; /* when the thing happened */
+};
+
+/*
+ * struct sw_handshake.flags
+ */
+enum sw_flags {
+	/* It was under way before the watch began, or no slot was free for it. */
+	SW_F_ADOPTED = 1 << 0,
+	/* isn holds the client's ISN. */
+	SW_F_ISN = 1 << 1,
+	/* owner holds the task that called connect(). */
+	SW_F_OWNER = 1 << 2,
+	/* tcp_receive_reset fired on this socket while it was in SYN_SENT. */
+	SW_F_RESET = 1 << 3,
+	/* A process held the socket lock: the change came from a task (or from
+	 * the backlog it worked off), not from a packet or a timer. */
+	SW_F_TASK = 1 << 4,
+	/* The retransmission timer was pending. At SYN_SENT -> CLOSE with sk_err
+	 * set it is pending when a packet killed the socket and not pending when
+	 * the timer itself did (tcp_write_timer_handler clears icsk_pending). */
+	SW_F_PENDING = 1 << 5,
+	/* TCP_SYN_SENT has a linear phase here (tcp_syn_linear_timeouts, 6.5+). */
+	SW_F_LINEAR = 1 << 6,
+	/* The closing task was exiting (PF_EXITING). */
+	SW_F_EXITING = 1 << 7,
+	/* icmp is filled in. */
+	SW_F_ICMP = 1 << 8,
+	/* The re-sent SYN-ACK answers a duplicate SYN, it is not a timer's retry. */
+	SW_F_DUPLICATE_SYN = 1 << 9,
+	/* err is filled in: this kernel reports the result of a retransmission. */
+	SW_F_ERR = 1 << 10,
+	/* No slot was free for it: earlier facts (a RST, say) went unnoticed. */
+	SW_F_UNTRACKED = 1 << 11,
+	/* Already in sw_counts.healthy. */
+	SW_F_COUNTED = 1 << 12,
+};
+
+struct sw_tuple {
+	__u8 laddr[16];
+	__u8 raddr[16];
+	__u16 lport;
+	__u16 rport;
+	__u32 netns; /* inode number of the network namespace */
+	__u8 family; /* on the wire: 4 or 6 */
+	__u8 reserved[3];
+};
+
+struct sw_owner {
+	__u32 pid; /* thread group id */
+	__u32 tid;
+	__u32 uid;
+	__u32 reserved;
+	__u64 cgroup; /* cgroup v2 id (inode number of its directory) */
+	char comm[SW_COMM_LEN];
+};
+
+/*
+ * The retransmission timer and its limits. For a client from
+ * inet_connection_sock, for a server from request_sock and its listener.
+ */
+struct sw_timer {
+	__u64 jiffies;	     /* at time_ns */
+	__u64 expires;	     /* jiffies; meaningful with SW_F_PENDING */
+	__u32 rto;	     /* jiffies: the interval now running or just elapsed */
+	__u32 rto_max;	     /* jiffies */
+	__u32 tick_ns;	     /* one jiffy */
+	__u32 user_timeout_ms; /* TCP_USER_TIMEOUT, 0 if unset */
+	__u8 retransmits;    /* client: icsk_retransmits; server: num_timeout */
+	__u8 retries;	     /* TCP_SYNCNT or tcp_syn_retries / tcp_synack_retries */
+	__u8 linear;	     /* tcp_syn_linear_timeouts, with SW_F_LINEAR */
+	__u8 resends;	     /* server: num_retrans, duplicates included */
+	__u32 reserved;
+};
+
+/* The newest ICMP error on the socket's error queue (tcp_v4_err queues one
+ * for every ICMP error in SYN_SENT, 5.9+). */
+struct sw_icmp {
+	__u8 from[16];
+	__u8 type;
+	__u8 code;
+	__u8 version; /* 4 or 6 */
+	__u8 errnum;  /* what it means to the application */
+	__u32 count;  /* errors on the queue */
+};
+
+/* The task that ran when the socket left SYN_SENT, with SW_F_TASK. */
+struct sw_closer {
+	__u32 pid;
+	__u32 tid;
+	char comm[SW_COMM_LEN];
+	__u32 exit_code; /* signal_struct.group_exit_code, with SW_F_EXITING */
+	__u32 reserved;
+};
+
+struct sw_handshake {
+	struct sw_header header;
+	__u64 cookie;	/* socket cookie; the request's for a server */
+	__u64 start_ns; /* connect() entered SYN_SENT; server: first SYN-ACK */
+	__u64 syn_ns;	/* first SYN handed to IP, 0: none yet */
+	__u32 flags;	/* enum sw_flags */
+	__u32 isn;
+	struct sw_tuple tuple;
+	__s32 err; /* retry: its result; local error: connect()'s; negative errno */
+	struct sw_owner owner;
+	struct sw_timer timer;
+	__u16 syn_sent;	  /* client: SYNs handed to IP without error */
+	__u16 syn_unsent; /* client: retries that failed locally */
+	__u16 sk_err;
+	__u16 sk_err_soft;
+	__u8 old_state; /* TCP_*, include/net/tcp_states.h */
+	__u8 new_state;
+	__u8 reserved[6];
+	struct sw_icmp icmp;
+	struct sw_closer closer;
+};
+
+/* Healthy handshakes since the previous record of this kind. */
+struct sw_counts {
+	struct sw_header header;
+	__u64 healthy; /* client handshakes completed without trouble */
+	__u64 latency[SW_LATENCY_SLOTS]; /* of those; [i]: 2^i .. 2^(i+1)-1 us */
+	__u64 syn_retransmits; /* SYNs sent again, to whatever end */
+};
+
+/* What was lost since the previous record of this kind. */
+struct sw_loss {
+	struct sw_header header;
+	__u64 ring;	  /* no room in the ring buffer */
+	__u64 map_full;	  /* no slot for a handshake */
+	__u64 suppressed; /* left out on purpose by a rate limit */
+	__u64 missed;	  /* program runs the kernel refused (recursion) */
+};
+
+/* Wall clock: CLOCK_REALTIME = time_ns + offset_ns from here on. */
+struct sw_clock {
+	struct sw_header header;
+	__s64 offset_ns;
+};
+
+_Static_assert(sizeof(struct sw_header) == 16, "sw_header");
+_Static_assert(sizeof(struct sw_tuple) == 44, "sw_tuple");
+_Static_assert(sizeof(struct sw_owner) == 40, "sw_owner");
+_Static_assert(sizeof(struct sw_timer) == 40, "sw_timer");
+_Static_assert(sizeof(struct sw_icmp) == 24, "sw_icmp");
+_Static_assert(sizeof(struct sw_closer) == 32, "sw_closer");
+_Static_assert(sizeof(struct sw_handshake) == 248, "sw_handshake");
+_Static_assert(sizeof(struct sw_counts) == 288, "sw_counts");
+_Static_assert(sizeof(struct sw_loss) == 48, "sw_loss");
+_Static_assert(sizeof(struct sw_clock) == 24, "sw_clock");
+
+#endif /* SYNWATCH_RECORD_H */

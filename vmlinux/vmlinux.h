@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's types, as far as synwatch looks at them.
+ *
+ * Written by hand and minimal on purpose: every struct holds only the fields
+ * that are read, in any order. preserve_access_index makes libbpf look up the
+ * real offset of each in the running kernel's BTF (CO-RE), so the same object
+ * serves every architecture and every kernel. Fields that some kernels lack
+ * or call differently are in bpf/compat.bpf.h.
+ */
+#ifndef SYNWATCH_VMLINUX_H
+#define SYNWATCH_VMLINUX_H
+
+typedef signed char __s8;
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+
+enum {
+	false = 0,
+	true = 1,
+};
+
+/* include/uapi/linux/bpf.h */
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+};
+
+enum {
+	BPF_F_NO_PREALLOC = 1U << 0,
+};
+
+enum {
+	BPF_RB_NO_WAKEUP = 1ULL << 0,
+	BPF_RB_FORCE_WAKEUP = 1ULL << 1,
+};
+
+enum {
+	BPF_RB_AVAIL_DATA = 0,
+};
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_CLOSE = 7,
+	TCP_LISTEN = 10,
+};
+
+#define AF_INET	 2
+#define AF_INET6 10
+
+#define IPPROTO_TCP 6
+
+/* include/linux/sched.h */
+#define PF_EXITING 0x00000004
+
+/* include/uapi/linux/errqueue.h */
+#define SO_EE_ORIGIN_ICMP  2
+#define SO_EE_ORIGIN_ICMP6 3
+
+/* include/net/inet_connection_sock.h */
+#define ICSK_TIME_RETRANS 1
+
+/* include/uapi/asm-generic/errno*.h, include/linux/errno.h */
+#define EINTR	    4
+#define EBADF	    9
+#define EFAULT	    14
+#define EAFNOSUPPORT 97
+#define EALREADY    114
+#define EINPROGRESS 115
+#define EISCONN	    106
+#define ERESTARTSYS 512
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* Basic building blocks */
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct hlist_node {
+	struct hlist_node **pprev;
+};
+
+struct timer_list {
+	struct hlist_node entry;
+	unsigned long expires;
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+/* Every hook: sockets */
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+struct netns_ipv4 {
+	__u8 sysctl_tcp_syn_retries;	/* int before 5.13 */
+	__u8 sysctl_tcp_synack_retries; /* int before 5.13 */
+};
+
+struct net {
+	struct ns_common ns;
+	struct netns_ipv4 ipv4;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+};
+
+typedef struct {
+	int owned;
+} socket_lock_t;
+
+struct sk_buff_head {
+	struct sk_buff *prev;
+	__u32 qlen;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
+	struct sk_buff_head sk_error_queue;
+	int sk_err;
+	int sk_err_soft;
+	kuid_t sk_uid;
+	__u16 sk_protocol; /* a bit field before 5.6 */
+};
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct request_sock_queue {
+	__u8 rskq_defer_accept;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
+	struct timer_list icsk_retransmit_timer; /* moved in 6.19 */
+	__u32 icsk_rto;
+	__u8 icsk_retransmits;
+	__u8 icsk_pending;
+	__u8 icsk_syn_retries;
+	__u32 icsk_user_timeout;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u32 srtt_us;
+	__u32 retrans_stamp;
+};
+
+/* tcp_retransmit_synack */
+
+struct request_sock {
+	struct sock_common __req_common;
+	__u8 num_retrans;
+	__u8 syncookie : 1;
+	__u8 num_timeout : 7;
+	struct timer_list rsk_timer;
+};
+
+struct inet_request_sock {
+	struct request_sock req;
+};
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+	__u64 snt_synack;
+	__u32 rcv_isn;
+};
+
+/* ICMP errors on sk_error_queue */
+
+struct sock_extended_err {
+	__u32 ee_errno;
+	__u8 ee_origin;
+	__u8 ee_type;
+	__u8 ee_code;
+};
+
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
+};
+
+struct sk_buff {
+	unsigned char *head;
+	__u16 network_header;
+	char cb[48];
+};
+
+/* The current task */
+
+struct signal_struct {
+	int group_exit_code;
+};
+
+struct file {
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct task_struct {
+	unsigned int flags;
+	struct signal_struct *signal;
+	struct files_struct *files;
+};
+
+/* sys_enter_connect, sys_exit_connect */
+
+struct inode;
+
+typedef enum {
+	SS_FREE = 0,
+	SS_UNCONNECTED = 1,
+} socket_state;
+
+struct socket {
+	socket_state state;
+	struct file *file;
+	struct sock *sk;
+};
+
+struct trace_event_raw_sys_enter {
+	unsigned long args[6];
+};
+
+struct trace_event_raw_sys_exit {
+	long ret;
+};
+
+/* iter/bpf_map_elem */
+
+struct seq_file;
+struct bpf_map;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
+};
+
+#pragma clang attribute pop
+
+/* Never relocated: fixed by the wire or by the user ABI. */
+
+struct sockaddr_in6 {
+	__u16 sin6_family;
+	__be16 sin6_port;
+	__be32 sin6_flowinfo; /* of a sockaddr_in: sin_addr */
+	__u8 sin6_addr[16];
+};
+
+#endif /* SYNWATCH_VMLINUX_H */
