@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# `make` builds build/synwatch, `make help` lists the rest. On the command line:
+#
+#   V=1        show the commands
+#   O=dir      build there, the source tree stays as it is
+#   SAN=1      AddressSanitizer and UBSan, in its own directory
+#   WERROR=1   warnings are errors (the kernel side's always are)
+#   CC= CLANG= BPFTOOL= CFLAGS= LDFLAGS= VERSION= PYTHON=   as usual
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+ifeq ($(SAN),1)
+O ?= build/san
+SAN_O := $(O)
+else
+O ?= build
+SAN_O := $(O)/san
+endif
+
+CLANG ?= clang
+CFLAGS ?= -O2 -g
+PYTHON ?= /usr/bin/python3
+BPFTOOL := $(or $(BPFTOOL),$(shell .ci/deps bpftool))
+# Of this tree's own repository, not of one that it was unpacked into.
+VERSION := $(or $(VERSION),$(and $(wildcard .git),$(shell git describe --always --dirty \
+	2>/dev/null)),0.1.0)
+
+prefix ?= /usr/local
+sbindir ?= $(prefix)/sbin
+mandir ?= $(prefix)/share/man
+
+ifeq ($(V),1)
+Q :=
+say =
+else
+Q := @
+say = @printf '  %-5s %s\n' $(1) $(2)
+endif
+
+# ---- flags ----
+
+# A tracepoint's arguments are what they are, used or not.
+bpf_flags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror \
+	-Iinclude -Ivmlinux -Ibpf $(shell pkg-config --cflags libbpf 2>/dev/null)
+
+compile_flags := -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) \
+	-Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef \
+	-Wmissing-field-initializers $(if $(filter 1,$(WERROR)),-Werror) \
+	-Iinclude -Iuser $(shell pkg-config --cflags libbpf yajl 2>/dev/null)
+link_flags := $(CFLAGS) $(LDFLAGS)
+ifeq ($(SAN),1)
+sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+compile_flags += $(sanitize)
+link_flags += $(sanitize)
+endif
+
+# musl leaves argp to a library of its own.
+argp := $(if $(wildcard /usr/lib/libargp.*),-largp)
+libs := $(shell pkg-config --libs libbpf yajl 2>/dev/null) $(argp)
+unit_libs := $(shell pkg-config --libs yajl cmocka 2>/dev/null) $(argp)
+
+# ---- objects ----
+
+objects = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
+
+# Pure, or as good as: no libbpf, no socket, no clock. The program, the unit
+# tests and the replay share it.
+core := $(call objects,user/core/*.c user/cli/*.c user/sink/*.c \
+	user/source/replay.c user/source/record_text.c)
+live := $(filter-out $(core),$(call objects,user/source/*.c))
+main := $(call objects,user/*.c)
+unit_objects := $(call objects,tests/unit/test_*.c)
+unit_tests := $(unit_objects:.o=)
+# The only ones that are compiled again for a new version.
+version_users := $(call objects,$(shell grep -ls SYNWATCH_VERSION user/*.c user/*/*.c \
+	tests/unit/*.c))
+
+.PHONY: all
+all: $(O)/synwatch ## build the program (default)
+
+$(O)/synwatch: $(main) $(live) $(O)/libcore.a $(O)/link.flags
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(link_flags) $(filter %.o %.a,$^) $(libs) -o $@
+
+# Made anew each time, so that an object whose source is gone goes too.
+$(O)/libcore.a: $(core) $(O)/link.flags
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(unit_tests): %: %.o $(O)/libcore.a $(O)/link.flags
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(link_flags) $(filter %.o %.a,$^) $(unit_libs) -o $@
+
+$(O)/%.o: %.c $(O)/compile.flags | $(O)/deps.found
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(compile_flags) -MMD -MP -c $< -o $@
+
+$(version_users): compile_flags += -DSYNWATCH_VERSION='"$(VERSION)"'
+$(version_users): $(O)/version
+
+# Nobody else may see the skeleton.
+$(live): compile_flags += -I$(O)/bpf
+$(live): | $(O)/bpf/synwatch.skel.h
+
+$(O)/bpf/synwatch.bpf.o: bpf/synwatch.bpf.c $(O)/bpf.flags | $(O)/deps.found
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(bpf_flags) -MMD -MP -c $< -o $@
+
+# The static linker drops DWARF and keeps BTF, which is all that libbpf reads.
+$(O)/bpf/synwatch.o: $(O)/bpf/synwatch.bpf.o
+	$(Q)$(BPFTOOL) gen object $@ $<
+
+$(O)/bpf/synwatch.skel.h: $(O)/bpf/synwatch.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name synwatch >$@
+
+-include $(patsubst %.o,%.d,$(core) $(live) $(main) $(unit_objects)) $(O)/bpf/synwatch.bpf.d
+
+# Files that hold words and are written only when these change: what depends
+# on one is made again for another flag, compiler, object list or version.
+$(O)/compile.flags: words := $(CC) $(compile_flags)
+$(O)/link.flags: words := $(CC) $(link_flags) $(libs) $(unit_libs) $(core) $(live)
+$(O)/bpf.flags: words := $(CLANG) $(bpf_flags) $(BPFTOOL)
+$(O)/version: words := $(VERSION)
+quoted = '$(subst ','\'',$(words))'
+$(O)/compile.flags $(O)/link.flags $(O)/bpf.flags $(O)/version: always
+	@mkdir -p $(@D)
+	@printf '%s\n' $(quoted) | cmp -s - $@ || printf '%s\n' $(quoted) >$@
+.PHONY: always
+
+$(O)/deps.found: .ci/deps
+	@mkdir -p $(@D)
+	@$(need) check build
+	@touch $@
+
+# ---- set-up and use ----
+
+need = CC='$(CC)' CLANG='$(CLANG)' PYTHON='$(PYTHON)' .ci/deps
+# For what starts with an installation: the sub-make then sees what was installed.
+jobs = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+submake = $(MAKE) --no-print-directory
+# What root builds for a user stays the user's to rebuild.
+hand_back = @[ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" $(O)
+synwatch = SYNWATCH='$(abspath $(O)/synwatch)'
+pytest = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -rfEs -p no:cacheprovider
+
+.PHONY: deps deps-test live demo
+deps: ## install what the build needs (root; apt, elsewhere names the packages)
+	@$(need) install build
+
+deps-test: ## install what the tests need, too
+	@$(need) install build unit demo live
+
+live: deps ## install, build, watch this host (root); ARGS='--port 443' passes options
+	+@$(submake) $(jobs) all
+	$(hand_back)
+	@exec $(O)/synwatch $(ARGS)
+
+demo: ## stage a DROP, a REJECT, a reset and a healthy connection, and watch them (root)
+	@$(need) install build demo
+	+@$(submake) $(jobs) all
+	$(hand_back)
+	@$(synwatch) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/live/demo.py
+
+# ---- tests ----
+
+.PHONY: test check programs lint unit replay check-build check-live
+test: deps-test ## install, build, run every test (root for the live ones)
+	+@$(submake) $(jobs) all
+	+@$(submake) $(jobs) SAN=1 O=$(SAN_O) all programs
+	$(hand_back)
+	+@MAKE='$(submake)' tests/run lint unit replay check-build check-live
+
+check: ## run the tests that need no root, in seconds
+	@$(need) check build unit
+	+@$(submake) $(jobs) SAN=1 O=$(SAN_O) all programs
+	+@MAKE='$(submake)' tests/run lint unit replay
+
+lint: ## check the formatting, the manual page and who includes what
+	@$(pytest) -q tests/unit
+
+ifeq ($(SAN),1)
+programs: $(unit_tests)
+
+unit: programs ## run the unit tests, under the sanitizers
+	@tests/unit/run $(unit_tests)
+
+replay: all ## judge the recorded cases again, under the sanitizers
+	@$(synwatch) tests/replay/run
+else
+programs unit replay:
+	+@$(submake) SAN=1 O=$(SAN_O) $@
+endif
+
+check-build: ## test the build itself
+	@$(pytest) -q tests/build
+
+check-live: all ## run the live tests (root)
+	@$(synwatch) $(pytest) -v -n 12 tests/live
+
+# ---- installation ----
+
+.PHONY: install uninstall clean help
+install: all ## install to $(DESTDIR)$(prefix)
+	install -D -m 755 $(O)/synwatch $(DESTDIR)$(sbindir)/synwatch
+	install -D -m 644 docs/synwatch.8 $(DESTDIR)$(mandir)/man8/synwatch.8
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(sbindir)/synwatch $(DESTDIR)$(mandir)/man8/synwatch.8
+
+# By name: O may be a directory that holds other things.
+clean: ## remove what was built
+	rm -rf $(addprefix $(O)/,synwatch libcore.a bpf user tests san *.flags version deps.found)
+	@rmdir $(O) 2>/dev/null || true
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1#\2/p' $(MAKEFILE_LIST) | \
+		while IFS='#' read -r target what; do printf '%-12s %s\n' "$$target" "$$what"; done
