@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "core/decode.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+static const uint16_t sizes[SW_KIND_COUNT] = {
+	[SW_OPEN] = sizeof(struct sw_handshake),
+	[SW_RETRY] = sizeof(struct sw_handshake),
+	[SW_LOOK] = sizeof(struct sw_handshake),
+	[SW_CLOSE] = sizeof(struct sw_handshake),
+	[SW_LOCAL_ERROR] = sizeof(struct sw_handshake),
+	[SW_SYNACK_RETRY] = sizeof(struct sw_handshake),
+	[SW_ACCEPTED] = sizeof(struct sw_handshake),
+	[SW_COUNTS] = sizeof(struct sw_counts),
+	[SW_LOSS] = sizeof(struct sw_loss),
+	[SW_CLOCK] = sizeof(struct sw_clock),
+};
+
+size_t decode_size(unsigned int kind)
+{
+	return kind < SW_KIND_COUNT ? sizes[kind] : 0;
+}
+
+static bool is_sane(const struct sw_handshake *h)
+{
+	if (h->tuple.family != 4 && h->tuple.family != 6)
+		return false;
+	/* later than itself: no such handshake */
+	return h->start_ns <= h->header.time_ns && h->syn_ns <= h->header.time_ns;
+}
+
+int decode(const void *data, size_t size, union decode_record *ret_record)
+{
+	union decode_record record;
+
+	if (size < sizeof(record.header))
+		return -EBADMSG;
+	memcpy(&record.header, data, sizeof(record.header));
+	if (record.header.version != SW_ABI_VERSION)
+		return -EPROTONOSUPPORT;
+	if (!decode_size(record.header.kind) || record.header.size != size ||
+	    size != decode_size(record.header.kind))
+		return -EBADMSG;
+	memcpy(&record, data, size);
+	if (record.header.kind <= SW_ACCEPTED) {
+		if (!is_sane(&record.handshake))
+			return -EBADMSG;
+		record.handshake.owner.comm[SW_COMM_LEN - 1] = '\0';
+		record.handshake.closer.comm[SW_COMM_LEN - 1] = '\0';
+	}
+	*ret_record = record;
+	return 0;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "core/engine.h"
+
+#include <stdlib.h>
+
+#include "core/decode.h"
+#include "core/handshake.h"
+#include "core/stats.h"
+#include "core/tracker.h"
+#include "core/verdict.h"
+
+/* How far the engine's time runs behind: records of different CPUs are a few
+ * microseconds out of order, a preempted program's some milliseconds. */
+#define GRACE_NS 20000000ULL
+
+/* Twice what the kernel side's map holds, for those whose end got lost. */
+#define CAPACITY_DEFAULT 131072
+
+/* A request is given up by no event: its timer's expiry is predicted, and only
+ * believed when nothing contradicts it for this long. */
+#define EXPIRY_SLACK_NS 500000000ULL
+
+struct engine {
+	struct engine_options options;
+	engine_report_fn report;
+	void *ctx;
+	struct tracker *tracker;
+	struct stats *stats;
+	uint64_t newest_ns;
+	uint64_t now_ns;	 /* deadlines up to here have been reported */
+	struct report_loss loss; /* since the last loss report */
+};
+
+struct engine *engine_new(const struct engine_options *options, engine_report_fn report, void *ctx)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return NULL;
+	engine->options = *options;
+	engine->report = report;
+	engine->ctx = ctx;
+	engine->tracker = tracker_new(options->capacity ? options->capacity : CAPACITY_DEFAULT);
+	engine->stats = stats_new();
+	if (!engine->tracker || !engine->stats)
+		return engine_free(engine);
+	return engine;
+}
+
+struct engine *engine_free(struct engine *engine)
+{
+	if (!engine)
+		return NULL;
+	tracker_free(engine->tracker);
+	stats_free(engine->stats);
+	free(engine);
+	return NULL;
+}
+
+static void emit(struct engine *engine, struct report *report, enum report_type type,
+		 uint64_t time_ns)
+{
+	report->type = type;
+	report->time_ns = time_ns;
+	report->wall_ns = time_ns + engine->options.wall_offset_ns;
+	engine->report(engine->ctx, report);
+}
+
+/* --- reports about one handshake --- */
+
+static void report_start(struct engine *engine, struct handshake *handshake)
+{
+	struct sw_handshake facts = handshake->facts;
+	struct report report = {};
+
+	if (handshake->started || !engine->options.all)
+		return;
+	handshake->started = true;
+	handshake_describe(&facts, facts.start_ns, false, &report.handshake);
+	report.handshake.verdict = VERDICT_COUNT;
+	report.handshake.elapsed_ns = 0;
+	emit(engine, &report, REPORT_START, facts.start_ns);
+}
+
+static void report_stall(struct engine *engine, struct handshake *handshake, uint64_t time_ns)
+{
+	struct report report = {};
+
+	handshake->stalled = true;
+	handshake->told_retransmits = handshake->facts.timer.retransmits;
+	handshake_describe(&handshake->facts, time_ns, false, &report.handshake);
+	verdict_stalled(&handshake->facts, &report.handshake);
+	emit(engine, &report, REPORT_STALL, time_ns);
+}
+
+typedef void (*verdict_fn)(const struct sw_handshake *facts, struct report_handshake *report);
+
+/* Ends it. What neither stalled nor failed is only counted, unless all is
+ * asked for. */
+static void report_end(struct engine *engine, struct handshake *handshake, uint64_t time_ns,
+		       verdict_fn judge)
+{
+	const struct sw_handshake *facts = &handshake->facts;
+	struct report report = {};
+
+	handshake_describe(facts, time_ns, true, &report.handshake);
+	judge(facts, &report.handshake);
+	if (report.handshake.verdict == VERDICT_ESTABLISHED && !handshake->stalled) {
+		if (report.handshake.role == ROLE_CLIENT && !(facts->flags & SW_F_COUNTED))
+			stats_healthy(engine->stats);
+		if (!engine->options.all)
+			goto out;
+	}
+	stats_handshake(engine->stats, &report.handshake);
+	emit(engine, &report, REPORT_END, time_ns);
+out:
+	tracker_remove(engine->tracker, handshake);
+}
+
+/* --- deadlines --- */
+
+static uint64_t stall_deadline(const struct engine *engine, const struct sw_handshake *facts)
+{
+	uint64_t after = engine->options.stall_after_ns;
+
+	return handshake_begin_ns(facts) + (after ? after : HANDSHAKE_STALL_DEFAULT_NS);
+}
+
+/* What to expect next of a handshake under way. */
+static void schedule(struct engine *engine, struct handshake *handshake)
+{
+	uint64_t lost_ns = handshake_overdue_ns(&handshake->facts);
+	uint64_t stall_ns = stall_deadline(engine, &handshake->facts);
+
+	/* Without a SYN on the wire there is nothing to wait for yet. */
+	if (!handshake->stalled && handshake->facts.syn_ns && stall_ns < lost_ns)
+		tracker_schedule(engine->tracker, handshake, DEADLINE_STALL, stall_ns);
+	else
+		tracker_schedule(engine->tracker, handshake, DEADLINE_LOST, lost_ns);
+}
+
+static void meet_deadline(struct engine *engine, struct handshake *handshake)
+{
+	uint64_t time_ns = handshake->deadline_ns;
+
+	switch (handshake->deadline) {
+	case DEADLINE_STALL:
+		report_stall(engine, handshake, time_ns);
+		schedule(engine, handshake);
+		break;
+	case DEADLINE_EXPIRY:
+		report_end(engine, handshake, time_ns - EXPIRY_SLACK_NS, verdict_expired);
+		break;
+	default:
+		report_end(engine, handshake, time_ns, verdict_lost);
+		break;
+	}
+}
+
+static void catch_up(struct engine *engine, uint64_t now_ns)
+{
+	struct handshake *due;
+
+	if (now_ns <= engine->now_ns)
+		return;
+	while ((due = tracker_due(engine->tracker, now_ns)))
+		meet_deadline(engine, due);
+	engine->now_ns = now_ns;
+}
+
+void engine_advance(struct engine *engine, uint64_t now_ns)
+{
+	if (now_ns > engine->newest_ns)
+		engine->newest_ns = now_ns;
+	if (engine->newest_ns > GRACE_NS)
+		catch_up(engine, engine->newest_ns - GRACE_NS);
+}
+
+/* --- records --- */
+
+/* The handshake a record is about, begun if need be; NULL if there is no room. */
+static struct handshake *find_or_begin(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake_key key = handshake_key_of(facts);
+	struct handshake *handshake = tracker_find(engine->tracker, &key);
+
+	if (!handshake) {
+		handshake = tracker_add(engine->tracker, &key);
+		if (!handshake) {
+			engine->loss.map_full++;
+			return NULL;
+		}
+	}
+	handshake->facts = *facts;
+	report_start(engine, handshake);
+	return handshake;
+}
+
+static void on_open(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake *handshake = find_or_begin(engine, facts);
+
+	if (handshake)
+		schedule(engine, handshake);
+}
+
+/*
+ * A retry or a look. The default rule is "the first retransmission, or 1 s":
+ * a retry stalls it then and there, a look only shows that the second passed.
+ */
+static void on_progress(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake *handshake = find_or_begin(engine, facts);
+	uint64_t now = facts->header.time_ns;
+	uint64_t stall_ns;
+
+	if (!handshake)
+		return;
+	if (!facts->syn_ns) {
+		schedule(engine, handshake);
+		return;
+	}
+	stall_ns = stall_deadline(engine, facts);
+	if (facts->header.kind == SW_RETRY && !engine->options.stall_after_ns)
+		stall_ns = now;
+	if (handshake->stalled && facts->timer.retransmits > handshake->told_retransmits)
+		report_stall(engine, handshake, now);
+	else if (!handshake->stalled && stall_ns <= now)
+		report_stall(engine, handshake, stall_ns);
+	schedule(engine, handshake);
+}
+
+static void on_end(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake *handshake = find_or_begin(engine, facts);
+
+	if (handshake)
+		report_end(engine, handshake, facts->header.time_ns, verdict_ended);
+}
+
+/* A request whose SYN-ACK goes out again: its first stall, then its timer's
+ * retries; answers to repeated SYNs only renew the facts. */
+static void on_synack_retry(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake *handshake = find_or_begin(engine, facts);
+	struct retry_schedule rest;
+	uint64_t expiry_ns;
+
+	if (!handshake)
+		return;
+	if (!handshake->stalled || facts->timer.retransmits > handshake->told_retransmits)
+		report_stall(engine, handshake, facts->header.time_ns);
+	rest = handshake_schedule(facts);
+	expiry_ns = facts->header.time_ns + rest.give_up * facts->timer.tick_ns;
+	tracker_schedule(engine->tracker, handshake, DEADLINE_EXPIRY, expiry_ns + EXPIRY_SLACK_NS);
+}
+
+static void on_loss(struct engine *engine, const struct sw_loss *loss)
+{
+	engine->loss.ring += loss->ring;
+	engine->loss.map_full += loss->map_full;
+	engine->loss.suppressed += loss->suppressed;
+	engine->loss.missed += loss->missed;
+}
+
+static void report_loss(struct engine *engine)
+{
+	struct report report = {.loss = engine->loss};
+	const struct report_loss *loss = &engine->loss;
+
+	if (!loss->ring && !loss->map_full && !loss->suppressed && !loss->late && !loss->missed)
+		return;
+	stats_loss(engine->stats, loss);
+	emit(engine, &report, REPORT_LOSS, engine->newest_ns);
+	engine->loss = (struct report_loss){};
+}
+
+static void take(struct engine *engine, const union decode_record *record)
+{
+	switch (record->header.kind) {
+	case SW_OPEN:
+		on_open(engine, &record->handshake);
+		break;
+	case SW_RETRY:
+	case SW_LOOK:
+		on_progress(engine, &record->handshake);
+		break;
+	case SW_CLOSE:
+	case SW_LOCAL_ERROR:
+	case SW_ACCEPTED:
+		on_end(engine, &record->handshake);
+		break;
+	case SW_SYNACK_RETRY:
+		on_synack_retry(engine, &record->handshake);
+		break;
+	case SW_COUNTS:
+		stats_counts(engine->stats, &record->counts);
+		break;
+	case SW_LOSS:
+		on_loss(engine, &record->loss);
+		break;
+	case SW_CLOCK:
+		engine->options.wall_offset_ns = record->clock.offset_ns;
+		break;
+	}
+}
+
+int engine_feed(struct engine *engine, const void *data, size_t size)
+{
+	union decode_record record;
+	int err = decode(data, size, &record);
+
+	if (err)
+		return err;
+	if (record.header.time_ns < engine->now_ns)
+		engine->loss.late++;
+	engine_advance(engine, record.header.time_ns);
+	take(engine, &record);
+	report_loss(engine);
+	return 0;
+}
+
+void engine_finish(struct engine *engine, uint64_t now_ns)
+{
+	struct report report = {};
+	struct handshake *handshake;
+
+	engine_advance(engine, now_ns);
+	while ((handshake = tracker_first(engine->tracker))) {
+		if (handshake->stalled) {
+			struct report_handshake last;
+
+			handshake_describe(&handshake->facts, now_ns, false, &last);
+			verdict_stalled(&handshake->facts, &last);
+			stats_handshake(engine->stats, &last);
+		}
+		tracker_remove(engine->tracker, handshake);
+	}
+	report_loss(engine);
+	stats_summarize(engine->stats, &report.summary);
+	report.summary.duration_ns = now_ns - engine->options.start_ns;
+	emit(engine, &report, REPORT_SUMMARY, now_ns);
+}

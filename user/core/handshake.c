@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "core/handshake.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NSEC_PER_SEC 1000000000ULL
+
+/* A record that has not come an eighth of the interval (the timer wheel) and
+ * this much (the sweep, a busy host) after it was due will not come. */
+#define OVERDUE_SLACK_NS (3 * NSEC_PER_SEC)
+
+static bool is_server(const struct sw_handshake *facts)
+{
+	return facts->header.kind == SW_SYNACK_RETRY || facts->header.kind == SW_ACCEPTED;
+}
+
+struct handshake_key handshake_key_of(const struct sw_handshake *facts)
+{
+	return (struct handshake_key){
+		.cookie = facts->cookie,
+		.start_ns = facts->start_ns,
+		.role = is_server(facts) ? ROLE_SERVER : ROLE_CLIENT,
+	};
+}
+
+uint64_t handshake_begin_ns(const struct sw_handshake *facts)
+{
+	return facts->syn_ns ? facts->syn_ns : facts->start_ns;
+}
+
+/* Without a tick length (an adopted record of a foreign make) one of 4 ms. */
+static uint32_t tick_ns(const struct sw_timer *timer)
+{
+	return timer->tick_ns ? timer->tick_ns : 4000000;
+}
+
+static struct retry_schedule client_schedule(const struct sw_handshake *facts)
+{
+	const struct sw_timer *timer = &facts->timer;
+	uint32_t hz = NSEC_PER_SEC / tick_ns(timer);
+	bool opening = facts->header.kind == SW_OPEN;
+	/* A retry's record is made before the timer is set again, an opening's
+	 * before there is one; what they say of it is past. */
+	bool armed = facts->flags & SW_F_PENDING && facts->header.kind == SW_LOOK;
+	const struct retry_client client = {
+		.now = timer->jiffies,
+		.elapsed = (facts->header.time_ns - handshake_begin_ns(facts)) / tick_ns(timer),
+		.expires = armed ? timer->expires : 0,
+		.rto = opening ? hz : timer->rto,
+		.rto_initial = hz,
+		.rto_max = timer->rto_max,
+		.user_timeout = (uint64_t)timer->user_timeout_ms * hz / 1000,
+		.hz = hz,
+		.retransmits = opening ? 0 : timer->retransmits,
+		.retries = timer->retries,
+		.has_linear = facts->flags & SW_F_LINEAR,
+		.linear = timer->linear,
+		.congested = facts->flags & SW_F_ERR && facts->err > 0,
+	};
+
+	return retry_client_schedule(&client);
+}
+
+static struct retry_schedule server_schedule(const struct sw_handshake *facts)
+{
+	const struct sw_timer *timer = &facts->timer;
+	const struct retry_server server = {
+		.now = timer->jiffies,
+		.expires = facts->flags & SW_F_PENDING ? timer->expires : 0,
+		.timeout = timer->rto,
+		.rto_max = timer->rto_max,
+		.hz = NSEC_PER_SEC / tick_ns(timer),
+		.timeouts = timer->retransmits,
+		.retries = timer->retries,
+	};
+
+	return retry_server_schedule(&server);
+}
+
+struct retry_schedule handshake_schedule(const struct sw_handshake *facts)
+{
+	return is_server(facts) ? server_schedule(facts) : client_schedule(facts);
+}
+
+uint64_t handshake_overdue_ns(const struct sw_handshake *facts)
+{
+	struct retry_schedule schedule = handshake_schedule(facts);
+	uint64_t interval = schedule.has_next ? schedule.next : schedule.give_up;
+
+	interval *= tick_ns(&facts->timer);
+	return facts->header.time_ns + interval + interval / 8 + OVERDUE_SLACK_NS;
+}
+
+/* Jiffies after the facts, as nanoseconds after the moment reported. */
+static int64_t from_moment(const struct sw_handshake *facts, uint64_t jiffies, uint64_t time_ns)
+{
+	int64_t left = facts->header.time_ns + jiffies * tick_ns(&facts->timer) - time_ns;
+
+	return left > 0 ? left : 0;
+}
+
+static void describe_schedule(const struct sw_handshake *facts, uint64_t time_ns,
+			      struct report_handshake *report)
+{
+	struct retry_schedule schedule = handshake_schedule(facts);
+
+	report->retry_limit = schedule.limit;
+	report->give_up_ns = from_moment(facts, schedule.give_up, time_ns);
+	if (schedule.has_next)
+		report->next_retry_ns = from_moment(facts, schedule.next, time_ns);
+}
+
+static void describe_counts(const struct sw_handshake *facts, struct report_handshake *report)
+{
+	if (is_server(facts)) {
+		report->synack_retransmits = facts->timer.resends;
+	} else if (facts->header.kind == SW_LOCAL_ERROR) {
+		report->syn_sent = report->syn_retransmits = report->syn_unsent = 0;
+	} else {
+		report->syn_sent = facts->syn_sent;
+		report->syn_retransmits = facts->syn_sent ? facts->syn_sent - 1 : 0;
+		report->syn_unsent = facts->syn_unsent;
+	}
+}
+
+void handshake_describe(const struct sw_handshake *facts, uint64_t time_ns, bool ended,
+			struct report_handshake *ret_report)
+{
+	struct report_handshake report = {
+		.role = is_server(facts) ? ROLE_SERVER : ROLE_CLIENT,
+		.tuple = facts->tuple,
+		.isn = facts->flags & SW_F_ISN ? (int64_t)facts->isn : REPORT_NULL,
+		.has_owner = facts->flags & SW_F_OWNER,
+		.owner = facts->owner,
+		.elapsed_ns = time_ns - handshake_begin_ns(facts),
+		.syn_sent = REPORT_NULL,
+		.syn_retransmits = REPORT_NULL,
+		.syn_unsent = REPORT_NULL,
+		.synack_retransmits = REPORT_NULL,
+		.retry_limit = REPORT_NULL,
+		.next_retry_ns = REPORT_NULL,
+		.give_up_ns = REPORT_NULL,
+		.adopted = facts->flags & SW_F_ADOPTED,
+	};
+
+	(void)snprintf(report.id, sizeof(report.id), "%" PRIx64 ":%" PRIu64,
+		       (uint64_t)facts->cookie, (uint64_t)facts->start_ns);
+	describe_counts(facts, &report);
+	if (!ended)
+		describe_schedule(facts, time_ns, &report);
+	*ret_report = report;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The circumstances of one watch: what a reader of its output must know. */
+#ifndef SYNWATCH_CORE_SESSION_H
+#define SYNWATCH_CORE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SESSION_HOOKS_MAX 32
+#define SESSION_FILTERS_MAX 64
+
+/* A hook that was wanted: attached, or why not. */
+struct session_hook {
+	char name[48];
+	char why_not[128]; /* empty: attached */
+};
+
+/* A filter as given: "port" = "80,443". */
+struct session_filter {
+	char name[16];
+	char *values; /* owned by whoever built the session */
+};
+
+struct session {
+	char version[32];
+	char host[256];
+	char kernel[128];
+	char boot_id[40];
+	bool live; /* JSON source: "live" or "capture" */
+	uint64_t start_ns;     /* CLOCK_MONOTONIC: everything attached */
+	int64_t wall_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, at start_ns */
+	struct session_hook hooks[SESSION_HOOKS_MAX];
+	unsigned int hook_count;
+	struct session_filter filters[SESSION_FILTERS_MAX];
+	unsigned int filter_count;
+};
+
+#endif /* SYNWATCH_CORE_SESSION_H */
