@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * JSON Lines. The fields, their order and their words are an interface: after
+ * the first release they change only by adding.
+ */
+#include "sink/sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/names.h"
+#include "sink/line.h"
+#include "sink/text.h"
+
+#define SCHEMA 1
+
+struct json {
+	struct sink sink; /* first */
+	struct line *line;
+};
+
+static struct line *line_of(struct sink *sink)
+{
+	return ((struct json *)sink)->line;
+}
+
+/* Not NUL-terminated when all of it is used; a task may have an empty name. */
+static void field_comm(struct line *line, const char comm[SW_COMM_LEN])
+{
+	line_key(line, "comm");
+	line_put_text(line, comm, strnlen(comm, SW_COMM_LEN));
+}
+
+/* "80,443" is two values; a command name or a path is one, commas and all. */
+static void put_filter_values(struct line *line, const struct session_filter *filter)
+{
+	bool whole = !strcmp(filter->name, "comm") || !strcmp(filter->name, "cgroup");
+	const char *value = filter->values;
+
+	for (;;) {
+		size_t length = whole ? strlen(value) : strcspn(value, ",");
+
+		line_put_text(line, value, length);
+		if (!value[length])
+			break;
+		value += length + 1;
+	}
+}
+
+static bool named_before(const struct session *session, unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < index; i++)
+		if (!strcmp(session->filters[i].name, session->filters[index].name))
+			return true;
+	return false;
+}
+
+/* An option given several times is one key: its values add up. */
+static void field_filters(struct line *line, const struct session *session)
+{
+	unsigned int i;
+	unsigned int j;
+
+	line_key(line, "filters");
+	line_open_map(line);
+	for (i = 0; i < session->filter_count; i++) {
+		if (named_before(session, i))
+			continue;
+		line_key(line, session->filters[i].name);
+		line_open_array(line);
+		for (j = i; j < session->filter_count; j++)
+			if (!strcmp(session->filters[i].name, session->filters[j].name))
+				put_filter_values(line, &session->filters[j]);
+		line_close_array(line);
+	}
+	line_close_map(line);
+}
+
+static void field_hooks(struct line *line, const struct session *session)
+{
+	unsigned int i;
+
+	line_key(line, "hooks");
+	line_open_map(line);
+	for (i = 0; i < session->hook_count; i++) {
+		const struct session_hook *hook = &session->hooks[i];
+
+		if (*hook->why_not)
+			line_text(line, hook->name, hook->why_not);
+		else
+			line_bool(line, hook->name, true);
+	}
+	line_close_map(line);
+}
+
+static int json_session(struct sink *sink, const struct session *session)
+{
+	struct line *line = line_of(sink);
+
+	line_begin(line, "session");
+	line_uint(line, "schema", SCHEMA);
+	line_text(line, "version", session->version);
+	line_time(line, "time", session->start_ns + (uint64_t)session->wall_offset_ns);
+	line_text(line, "host", session->host);
+	line_text(line, "kernel", session->kernel);
+	line_text(line, "boot_id", session->boot_id);
+	line_word(line, "source", session->live ? "live" : "capture");
+	field_filters(line, session);
+	field_hooks(line, session);
+	return line_end(line);
+}
+
+static void fields_tuple(struct line *line, const struct sw_tuple *tuple)
+{
+	line_known(line, "family", tuple->family);
+	if (text_is_unspecified(tuple->laddr))
+		line_null(line, "laddr");
+	else
+		line_address(line, "laddr", tuple->laddr);
+	line_known(line, "lport", tuple->lport);
+	/* connect() to 0.0.0.0 may fail as such: only without a family is
+	 * the remote unknown. */
+	if (tuple->family)
+		line_address(line, "raddr", tuple->raddr);
+	else
+		line_null(line, "raddr");
+	line_known(line, "rport", tuple->rport);
+	line_known(line, "netns", tuple->netns);
+}
+
+static void fields_owner(struct line *line, const struct report_handshake *handshake)
+{
+	static const char *const keys[] = {"pid", "tid", "comm", "uid", "cgroup"};
+	const struct sw_owner *owner = &handshake->owner;
+	size_t i;
+
+	if (!handshake->has_owner) {
+		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			line_null(line, keys[i]);
+		return;
+	}
+	line_uint(line, "pid", owner->pid);
+	line_uint(line, "tid", owner->tid);
+	field_comm(line, owner->comm);
+	line_uint(line, "uid", owner->uid);
+	line_known(line, "cgroup", owner->cgroup);
+}
+
+static void field_errno(struct line *line, int errnum)
+{
+	char number[TEXT_UINT_SIZE + 1] = "E";
+	const char *word = NULL;
+
+	if (errnum > 0) {
+		word = names_errno(errnum);
+		if (!word) {
+			text_uint(number + 1, (uint64_t)errnum);
+			word = number;
+		}
+	}
+	line_word(line, "errno", word);
+}
+
+static void field_icmp(struct line *line, const struct report_handshake *handshake)
+{
+	const struct sw_icmp *icmp = &handshake->icmp;
+	int code = handshake->icmp_code_known ? icmp->code : REPORT_NULL;
+
+	if (!handshake->has_icmp) {
+		line_null(line, "icmp");
+		return;
+	}
+	line_key(line, "icmp");
+	line_open_map(line);
+	line_uint(line, "type", icmp->type);
+	line_int(line, "code", code);
+	line_word(line, "name", names_icmp(icmp->version, icmp->type, code));
+	if (text_is_unspecified(icmp->from))
+		line_null(line, "from");
+	else
+		line_address(line, "from", icmp->from);
+	line_close_map(line);
+}
+
+static void field_closer(struct line *line, const struct report_handshake *handshake)
+{
+	if (!handshake->has_closer) {
+		line_null(line, "closer");
+		return;
+	}
+	line_key(line, "closer");
+	line_open_map(line);
+	line_uint(line, "pid", handshake->closer.pid);
+	line_uint(line, "tid", handshake->closer.tid);
+	field_comm(line, handshake->closer.comm);
+	line_word(line, "how", names_closer_how(handshake->closer_how));
+	line_close_map(line);
+}
+
+static void fields_handshake(struct line *line, const struct report *report)
+{
+	const struct report_handshake *handshake = &report->handshake;
+
+	line_time(line, "time", report->wall_ns);
+	line_text(line, "id", handshake->id);
+	line_word(line, "role", names_role(handshake->role));
+	/* At its start a handshake has no verdict yet, not even `stalled`. */
+	line_word(line, "verdict",
+		  report->type == REPORT_START ? NULL : names_verdict(handshake->verdict));
+	line_word(line, "cause", names_cause(handshake->cause));
+	line_text(line, "why", handshake->why);
+	fields_tuple(line, &handshake->tuple);
+	line_int(line, "isn", handshake->isn);
+	fields_owner(line, handshake);
+	line_ms(line, "elapsed_ms", handshake->elapsed_ns);
+	line_int(line, "syn_sent", handshake->syn_sent);
+	line_int(line, "syn_retransmits", handshake->syn_retransmits);
+	line_int(line, "syn_unsent", handshake->syn_unsent);
+	line_int(line, "synack_retransmits", handshake->synack_retransmits);
+	line_int(line, "retry_limit", handshake->retry_limit);
+	line_ms(line, "next_retry_ms", handshake->next_retry_ns);
+	line_ms(line, "give_up_ms", handshake->give_up_ns);
+	field_errno(line, handshake->errnum);
+	field_icmp(line, handshake);
+	/* No rule looks for local drops or at listeners yet: never known. */
+	line_null(line, "drop");
+	field_closer(line, handshake);
+	line_null(line, "listener");
+	line_bool(line, "adopted", handshake->adopted);
+}
+
+static void fields_loss(struct line *line, const struct report *report)
+{
+	const struct report_loss *loss = &report->loss;
+
+	line_time(line, "time", report->wall_ns);
+	line_uint(line, "ring", loss->ring);
+	line_uint(line, "map_full", loss->map_full);
+	line_uint(line, "suppressed", loss->suppressed);
+	line_uint(line, "late", loss->late);
+	line_uint(line, "missed", loss->missed);
+}
+
+/* verdict -> count, those that occurred. */
+static void field_verdicts(struct line *line, const char *key, const uint64_t *counts)
+{
+	unsigned int i;
+
+	line_key(line, key);
+	line_open_map(line);
+	for (i = 0; i < VERDICT_COUNT; i++)
+		if (counts[i])
+			line_uint(line, names_verdict((enum verdict)i), counts[i]);
+	line_close_map(line);
+}
+
+static void field_top(struct line *line, const struct report_summary *summary)
+{
+	unsigned int i;
+
+	line_key(line, "top");
+	line_open_array(line);
+	for (i = 0; i < summary->top_count; i++) {
+		const struct report_top *top = &summary->top[i];
+
+		line_open_map(line);
+		line_word(line, "role", names_role(top->role));
+		line_address(line, "addr", top->addr);
+		line_known(line, "port", top->port);
+		line_uint(line, "count", top->count);
+		field_verdicts(line, "verdicts", top->verdicts);
+		line_close_map(line);
+	}
+	line_close_array(line);
+}
+
+/* The key is the first latency above the slot: "512" counts those below 512 us
+ * and not below 256 us (slot 0 starts at 0). */
+static void field_latency(struct line *line, const uint64_t *slots)
+{
+	char bound[TEXT_UINT_SIZE];
+	unsigned int i;
+
+	line_key(line, "latency_us");
+	line_open_map(line);
+	for (i = 0; i < SW_LATENCY_SLOTS; i++) {
+		if (!slots[i])
+			continue;
+		text_uint(bound, 2ULL << i);
+		line_uint(line, bound, slots[i]);
+	}
+	line_close_map(line);
+}
+
+static void fields_summary(struct line *line, const struct report *report)
+{
+	const struct report_summary *summary = &report->summary;
+	unsigned int i;
+
+	line_time(line, "time", report->wall_ns);
+	line_seconds(line, "duration_s", summary->duration_ns);
+	line_key(line, "handshakes");
+	line_open_map(line);
+	for (i = 0; i < ROLE_COUNT; i++)
+		field_verdicts(line, names_role((enum role)i), summary->handshakes[i]);
+	line_close_map(line);
+	line_uint(line, "healthy", summary->healthy);
+	line_uint(line, "syn_retransmits", summary->syn_retransmits);
+	line_uint(line, "lost", summary->lost);
+	field_top(line, summary);
+	field_latency(line, summary->latency);
+}
+
+static int json_report(struct sink *sink, const struct report *report)
+{
+	static void (*const fields[REPORT_TYPE_COUNT])(struct line *, const struct report *) = {
+		[REPORT_START] = fields_handshake, [REPORT_STALL] = fields_handshake,
+		[REPORT_END] = fields_handshake,   [REPORT_LOSS] = fields_loss,
+		[REPORT_SUMMARY] = fields_summary,
+	};
+	struct line *line = line_of(sink);
+
+	line_begin(line, names_report_type(report->type));
+	fields[report->type](line, report);
+	return line_end(line);
+}
+
+static int json_flush(struct sink *sink)
+{
+	return line_flush(line_of(sink));
+}
+
+static void json_free(struct sink *sink)
+{
+	line_free(line_of(sink));
+	free(sink);
+}
+
+struct sink *sink_json_new(FILE *out)
+{
+	static const struct sink_ops ops = {
+		.name = "json",
+		.session = json_session,
+		.report = json_report,
+		.flush = json_flush,
+		.free = json_free,
+	};
+	struct json *json = calloc(1, sizeof(*json));
+
+	if (!json)
+		return NULL;
+	json->line = line_new(out);
+	if (!json->line) {
+		free(json);
+		return NULL;
+	}
+	json->sink.ops = &ops;
+	return &json->sink;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The end of a watch, for people. */
+#ifndef SYNWATCH_SINK_SUMMARY_H
+#define SYNWATCH_SINK_SUMMARY_H
+
+#include "core/report.h"
+#include "sink/layout.h"
+
+/*
+ *   Summary of 131s
+ *     client: 1 timed_out, 1 refused, 2 still hanging
+ *     healthy: 1204 (half within 512us, 99% within 4.1ms)
+ *     SYN retransmissions: 24
+ *     records lost: 0
+ *   Most trouble
+ *     10.0.0.1:80 (remote): 1 timed_out, 2 still hanging
+ */
+void summary_print(struct layout *layout, const struct report_summary *summary);
+
+#endif /* SYNWATCH_SINK_SUMMARY_H */

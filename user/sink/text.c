@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "sink/text.h"
+
+#include <string.h>
+#include <time.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define NSEC_PER_USEC 1000ULL
+#define NSEC_PER_MSEC 1000000ULL
+#define NSEC_PER_SEC  1000000000ULL
+
+static const char hex[] = "0123456789abcdef";
+
+size_t text_uint(char *dst, uint64_t value)
+{
+	char reversed[TEXT_UINT_SIZE];
+	size_t length = 0;
+	size_t i;
+
+	do {
+		reversed[length++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	for (i = 0; i < length; i++)
+		dst[i] = reversed[length - 1 - i];
+	dst[length] = '\0';
+	return length;
+}
+
+void text_digits(char *dst, uint64_t value, unsigned int digits)
+{
+	while (digits) {
+		dst[--digits] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
+
+size_t text_utc(char *dst, struct text_utc_cache *cache, uint64_t wall_ns)
+{
+	/* No year needs more than four digits: 2^64 ns end in 2554. */
+	static const size_t fraction = sizeof("2026-11-22T06:40:11.") - 1;
+	uint64_t second = wall_ns / NSEC_PER_SEC;
+
+	if (cache->second != second) {
+		time_t when = (time_t)second;
+		struct tm tm;
+
+		gmtime_r(&when, &tm);
+		strftime(cache->text, sizeof(cache->text), "%Y-%m-%dT%H:%M:%S.000000Z", &tm);
+		cache->second = second;
+	}
+	memcpy(dst, cache->text, TEXT_UTC_SIZE);
+	text_digits(dst + fraction, wall_ns % NSEC_PER_SEC / NSEC_PER_USEC, 6);
+	return TEXT_UTC_SIZE - 1;
+}
+
+size_t text_clock(char *dst, uint64_t wall_ns, bool with_ms)
+{
+	time_t when = (time_t)(wall_ns / NSEC_PER_SEC);
+	size_t length;
+	struct tm tm;
+
+	localtime_r(&when, &tm);
+	length = strftime(dst, TEXT_CLOCK_SIZE, "%H:%M:%S", &tm);
+	if (with_ms) {
+		dst[length++] = '.';
+		text_digits(dst + length, wall_ns % NSEC_PER_SEC / NSEC_PER_MSEC, 3);
+		length += 3;
+		dst[length] = '\0';
+	}
+	return length;
+}
+
+size_t text_duration(char *dst, uint64_t duration_ns)
+{
+	/* The first row whose rounded number stays below its limit. */
+	static const struct {
+		uint64_t unit_ns; /* of the last digit shown */
+		uint64_t limit;
+		unsigned int decimals;
+		const char *suffix;
+	} forms[] = {
+		{NSEC_PER_USEC, 1000, 0, "us"},
+		{100 * NSEC_PER_USEC, 100, 1, "ms"},
+		{NSEC_PER_MSEC, 1000, 0, "ms"},
+		{10 * NSEC_PER_MSEC, 1000, 2, "s"},
+		{100 * NSEC_PER_MSEC, 1000, 1, "s"},
+		{NSEC_PER_SEC, 1000, 0, "s"},
+		{60 * NSEC_PER_SEC, 1000, 0, "m"},
+		{3600 * NSEC_PER_SEC, 1000, 0, "h"},
+		{86400 * NSEC_PER_SEC, UINT64_MAX, 0, "d"},
+	};
+	static const uint64_t powers[] = {1, 10, 100};
+	uint64_t number;
+	size_t length;
+	size_t i = 0;
+
+	/* Half a unit is added to the remainder, so that no duration overflows. */
+	for (;; i++) {
+		uint64_t unit = forms[i].unit_ns;
+
+		number = duration_ns / unit + (duration_ns % unit >= unit / 2);
+		if (number < forms[i].limit)
+			break;
+	}
+	length = text_uint(dst, number / powers[forms[i].decimals]);
+	if (forms[i].decimals) {
+		dst[length++] = '.';
+		text_digits(dst + length, number, forms[i].decimals);
+		length += forms[i].decimals;
+	}
+	strcpy(dst + length, forms[i].suffix);
+	return length + strlen(forms[i].suffix);
+}
+
+static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+bool text_is_mapped(const uint8_t *addr)
+{
+	return !memcmp(addr, mapped_prefix, sizeof(mapped_prefix));
+}
+
+bool text_is_unspecified(const uint8_t *addr)
+{
+	static const uint8_t zero[16];
+
+	return !memcmp(addr, zero, sizeof(zero)) ||
+	       (text_is_mapped(addr) && !memcmp(addr + 12, zero, 4));
+}
+
+static size_t address_v4(char *dst, const uint8_t *bytes)
+{
+	size_t length = 0;
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		if (i)
+			dst[length++] = '.';
+		length += text_uint(dst + length, bytes[i]);
+	}
+	return length;
+}
+
+/* The longest run of zero groups, the first of equals, two groups at least:
+ * RFC 5952, 4.2. ret_first is 8 if there is none. */
+static void zero_run(const uint16_t *groups, size_t *ret_first, size_t *ret_count)
+{
+	size_t first = 8;
+	size_t best = 1;
+	size_t run = 0;
+	size_t i;
+
+	for (i = 0; i < 8; i++) {
+		run = groups[i] ? 0 : run + 1;
+		if (run > best) {
+			best = run;
+			first = i + 1 - run;
+		}
+	}
+	*ret_first = first;
+	*ret_count = best;
+}
+
+static size_t address_v6(char *dst, const uint8_t *bytes)
+{
+	uint16_t groups[8];
+	size_t length = 0;
+	size_t first;
+	size_t count;
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		groups[i] = (uint16_t)(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+	zero_run(groups, &first, &count);
+
+	for (i = 0; i < 8; i++) {
+		int shift = 12;
+
+		if (i == first) {
+			dst[length++] = ':';
+			i += count - 1;
+			if (i == 7)
+				dst[length++] = ':';
+			continue;
+		}
+		if (i)
+			dst[length++] = ':';
+		while (shift && !(groups[i] >> shift))
+			shift -= 4;
+		for (; shift >= 0; shift -= 4)
+			dst[length++] = hex[groups[i] >> shift & 0xf];
+	}
+	dst[length] = '\0';
+	return length;
+}
+
+/* By hand: inet_ntop() of glibc goes through sprintf(), and with two IPv6
+ * addresses a line that was two thirds of the time to render one. */
+size_t text_address(char *dst, const uint8_t *addr)
+{
+	return text_is_mapped(addr) ? address_v4(dst, addr + 12) : address_v6(dst, addr);
+}
+
+size_t text_endpoint(char *dst, const uint8_t *addr, uint16_t port)
+{
+	bool brackets = port && !text_is_mapped(addr);
+	size_t length = 0;
+
+	if (brackets)
+		dst[length++] = '[';
+	length += text_address(dst + length, addr);
+	if (brackets)
+		dst[length++] = ']';
+	if (port) {
+		dst[length++] = ':';
+		length += text_uint(dst + length, port);
+	}
+	dst[length] = '\0';
+	return length;
+}
+
+int32_t text_decode(const char *text, size_t length, size_t *ret_used)
+{
+	/* RFC 3629: the bits of the lead byte, what follows it, the first code
+	 * point that needs so many bytes. */
+	static const struct {
+		uint8_t mask;
+		uint8_t lead;
+		uint8_t more;
+		int32_t first;
+	} forms[] = {
+		{0x80, 0x00, 0, 0},
+		{0xe0, 0xc0, 1, 0x80},
+		{0xf0, 0xe0, 2, 0x800},
+		{0xf8, 0xf0, 3, 0x10000},
+	};
+	uint8_t lead = (uint8_t)text[0];
+	int32_t value;
+	size_t form;
+	size_t i;
+
+	*ret_used = 1;
+	for (form = 0; form < ARRAY_SIZE(forms); form++)
+		if ((lead & forms[form].mask) == forms[form].lead)
+			break;
+	if (form == ARRAY_SIZE(forms) || length <= forms[form].more)
+		return -1;
+
+	value = lead & (uint8_t)~forms[form].mask;
+	for (i = 1; i <= forms[form].more; i++) {
+		if (((uint8_t)text[i] & 0xc0) != 0x80)
+			return -1;
+		value = value << 6 | ((uint8_t)text[i] & 0x3f);
+	}
+	if (value < forms[form].first || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+		return -1;
+	*ret_used = 1U + forms[form].more;
+	return value;
+}
+
+struct range {
+	uint32_t first;
+	uint32_t last;
+};
+
+static bool in_ranges(const struct range *ranges, size_t count, uint32_t value)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (value >= ranges[i].first && value <= ranges[i].last)
+			return true;
+	return false;
+}
+
+bool text_is_unsafe(uint32_t code_point)
+{
+	static const struct range unsafe[] = {
+		{0x0000, 0x001f}, /* C0 */
+		{0x007f, 0x009f}, /* DEL, C1 */
+		{0x061c, 0x061c}, /* Arabic letter mark */
+		{0x200b, 0x200f}, /* zero width, LRM, RLM */
+		{0x2028, 0x202e}, /* separators, embeddings, overrides */
+		{0x2060, 0x206f}, /* invisible operators, isolates */
+		{0xfeff, 0xfeff}, /* byte order mark */
+	};
+
+	return in_ranges(unsafe, ARRAY_SIZE(unsafe), code_point);
+}
+
+bool text_is_plain(const char *text, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (text[i] < ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\')
+			return false;
+	return true;
+}
+
+size_t text_safe(char *dst, size_t size, const char *text, size_t length)
+{
+	size_t written = 0;
+	size_t used;
+	size_t i;
+
+	for (i = 0; i < length; i += used) {
+		int32_t value = text_decode(text + i, length - i, &used);
+		bool bad = value < 0 || text_is_unsafe((uint32_t)value);
+		size_t need = bad ? 1 : used;
+
+		if (written + need >= size)
+			break;
+		memmove(dst + written, bad ? "?" : text + i, need);
+		written += need;
+	}
+	dst[written] = '\0';
+	return written;
+}
+
+size_t text_quote(char *dst, const char *text, size_t length)
+{
+	size_t written = 0;
+	size_t used;
+	size_t i;
+
+	dst[written++] = '"';
+	for (i = 0; i < length; i += used) {
+		int32_t value = text_decode(text + i, length - i, &used);
+
+		if (value < 0)
+			value = 0xfffd;
+		if (value == 0xfffd || text_is_unsafe((uint32_t)value)) {
+			dst[written++] = '\\';
+			dst[written++] = 'u';
+			dst[written++] = hex[value >> 12 & 0xf];
+			dst[written++] = hex[value >> 8 & 0xf];
+			dst[written++] = hex[value >> 4 & 0xf];
+			dst[written++] = hex[value & 0xf];
+			continue;
+		}
+		if (value == '"' || value == '\\')
+			dst[written++] = '\\';
+		memcpy(dst + written, text + i, used);
+		written += used;
+	}
+	dst[written++] = '"';
+	dst[written] = '\0';
+	return written;
+}
+
+unsigned int text_width(const char *text, size_t length)
+{
+	/* East Asian Wide and Fullwidth (UAX #11), in blocks. wcwidth() would
+	 * depend on the locale, and a service has none. */
+	static const struct range wide[] = {
+		{0x1100, 0x115f},   {0x231a, 0x232a},	{0x23e9, 0x23f3},   {0x25fd, 0x27bf},
+		{0x2b1b, 0x2b55},   {0x2e80, 0xa4cf},	{0xac00, 0xd7a3},   {0xf900, 0xfaff},
+		{0xfe30, 0xfe6f},   {0xff00, 0xff60},	{0xffe0, 0xffe6},   {0x16fe0, 0x18d08},
+		{0x1aff0, 0x1b2fb}, {0x1f004, 0x1f9ff}, {0x1fa70, 0x1faff}, {0x20000, 0x3fffd},
+	};
+	unsigned int width = 0;
+	size_t used;
+	size_t i;
+
+	for (i = 0; i < length; i += used) {
+		int32_t value = text_decode(text + i, length - i, &used);
+
+		width +=
+			1 + (value >= 0x1100 && in_ranges(wide, ARRAY_SIZE(wide), (uint32_t)value));
+	}
+	return width;
+}
