@@ -5,7 +5,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20); /* bytes; raised by the user side with --all */
+	__uint(max_entries, 2 << 20); /* bytes; raised by the user side with --all */
 } records SEC(".maps");
 
 struct {
@@ -24,12 +24,12 @@ static __always_inline struct sw_totals *totals_here(void)
 
 /* A softirq may interrupt a task's program between the load and the store of a
  * plain increment on the same CPU, so the increments are atomic. */
-#define count(field)                                                                               \
-	({                                                                                         \
-		struct sw_totals *totals_ = totals_here();                                         \
-                                                                                                   \
-		if (totals_)                                                                       \
-			__sync_fetch_and_add(&totals_->field, 1);                                  \
+#define count(field)                                              \
+	({                                                        \
+		struct sw_totals *totals_ = totals_here();        \
+                                                                  \
+		if (totals_)                                      \
+			__sync_fetch_and_add(&totals_->field, 1); \
 	})
 
 /* floor(log2(value)), 0 for 0; without a loop, for old verifiers. */
@@ -37,12 +37,12 @@ static __always_inline __u32 log2_u32(__u32 value)
 {
 	__u32 result = 0;
 
-#define LOG2_STEP(bits)                                                                            \
-	do {                                                                                       \
-		if (value >> (bits)) {                                                             \
-			value >>= (bits);                                                          \
-			result += (bits);                                                          \
-		}                                                                                  \
+#define LOG2_STEP(bits)                   \
+	do {                              \
+		if (value >> (bits)) {    \
+			value >>= (bits); \
+			result += (bits); \
+		}                         \
 	} while (0)
 	LOG2_STEP(16);
 	LOG2_STEP(8);
@@ -61,12 +61,12 @@ static __always_inline void count_healthy(__u64 latency_ns)
 	if (!here)
 		return;
 	__sync_fetch_and_add(&here->healthy, 1);
-	__sync_fetch_and_add(
-		&here->latency[log2_u32(us >> 32 ? ~0U : us) & (SW_LATENCY_SLOTS - 1)], 1);
+	__sync_fetch_and_add(&here->latency[log2_u32(us >> 32 ? ~0U : us) & (SW_LATENCY_SLOTS - 1)],
+			     1);
 }
 
 /* A zeroed record with its header filled in, or NULL (counted). Every record
- * reserved must be handed to emit_submit(). */
+ * reserved must be handed to emit_submit() or emit_discard(). */
 static __always_inline struct sw_handshake *emit_reserve(__u8 kind, __u64 now)
 {
 	struct sw_handshake *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
@@ -91,10 +91,15 @@ static __always_inline void emit_submit(struct sw_handshake *record)
 	__u64 flags = 0;
 
 	if (config.wakeup_bytes)
-		flags = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= config.wakeup_bytes ?
-				BPF_RB_FORCE_WAKEUP :
-				BPF_RB_NO_WAKEUP;
+		flags = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= config.wakeup_bytes
+				? BPF_RB_FORCE_WAKEUP
+				: BPF_RB_NO_WAKEUP;
 	bpf_ringbuf_submit(record, flags);
+}
+
+static __always_inline void emit_discard(struct sw_handshake *record)
+{
+	bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 }
 
 #endif /* SYNWATCH_EMIT_BPF_H */

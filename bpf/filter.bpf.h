@@ -7,12 +7,12 @@
 #ifndef SYNWATCH_FILTER_BPF_H
 #define SYNWATCH_FILTER_BPF_H
 
-#define FILTER_SET(name, key_type)                                                                 \
-	struct {                                                                                   \
-		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
-		__uint(max_entries, 1); /* raised to what is asked for */                          \
-		__type(key, key_type);                                                             \
-		__type(value, __u8);                                                               \
+#define FILTER_SET(name, key_type)                                        \
+	struct {                                                          \
+		__uint(type, BPF_MAP_TYPE_HASH);                          \
+		__uint(max_entries, 1); /* raised to what is asked for */ \
+		__type(key, key_type);                                    \
+		__type(value, __u8);                                      \
 	} name SEC(".maps")
 
 struct filter_comm {
@@ -35,18 +35,18 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SW_PORT_ROWS * SW_PORT_WORDS);
+	__uint(max_entries, SW_PORT_ROWS *SW_PORT_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
 } filter_ports SEC(".maps");
 
-#define FILTER_OWNER (SW_FILTER_PID | SW_FILTER_UID | SW_FILTER_COMM | SW_FILTER_CGROUP)
+#define FILTER_OWNER  (SW_FILTER_PID | SW_FILTER_UID | SW_FILTER_COMM | SW_FILTER_CGROUP)
 #define FILTER_FAMILY (SW_FILTER_V4 | SW_FILTER_V6)
-#define FILTER_PORTS (SW_FILTER_PORT | SW_FILTER_LPORT | SW_FILTER_RPORT)
-#define FILTER_TUPLE (FILTER_FAMILY | FILTER_PORTS | SW_FILTER_NETNS | SW_FILTER_HOST)
+#define FILTER_PORTS  (SW_FILTER_PORT | SW_FILTER_LPORT | SW_FILTER_RPORT)
+#define FILTER_TUPLE  (FILTER_FAMILY | FILTER_PORTS | SW_FILTER_NETNS | SW_FILTER_HOST)
 
 /* Deeper cgroup trees than this are not searched to their leaves. */
-#define FILTER_CGROUP_DEPTH 16
+#define FILTER_CGROUP_DEPTH 32
 
 enum filter_result {
 	FILTER_REFUSE,

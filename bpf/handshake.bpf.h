@@ -14,7 +14,7 @@ struct handshake {
 	__u64 start_ns;
 	__u64 due_ns; /* the sweep leaves it alone until then */
 	struct sw_owner owner;
-	__u32 flags;	 /* enum sw_flags: ADOPTED, OWNER, RESET */
+	__u32 flags; /* enum sw_flags: ADOPTED, OWNER, RESET */
 	__u16 syn_sent;
 	__u8 retransmits; /* the highest seen; the kernel forgets it on success */
 	bool streamed;	  /* a record about it went out */
@@ -183,7 +183,8 @@ static __always_inline bool handshake_adopt(const struct sock *sk, struct handsh
 
 /* The entry of a socket in SYN_SENT, adopted if need be; NULL if a filter
  * refuses it or no slot is free. */
-static __always_inline struct handshake *handshake_find(const struct sock *sk, __u64 now, bool retrying)
+static __always_inline struct handshake *handshake_find(const struct sock *sk, __u64 now,
+							bool retrying)
 {
 	__u64 key = (__u64)sk;
 	struct handshake *h = bpf_map_lookup_elem(&handshakes, &key);
@@ -336,13 +337,19 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 	record = emit_reserve(SW_LOOK, now);
 	if (!record)
 		return;
+	/* Whoever ends it deletes the entry, then reserves a record. If the entry
+	 * is still there, that record will come after this one. */
+	if (!bpf_map_lookup_elem(&handshakes, &key)) {
+		emit_discard(record);
+		return;
+	}
 	handshake_fill(record, sk, h);
 	handshake_isn(record, sk, false);
 	record->old_state = record->new_state = state;
 	h->retransmits = record->timer.retransmits;
 	h->streamed = true;
-	h->due_ns = record->syn_ns ? due_at(now, &record->timer, record->flags) :
-				     now + config.quiet_ns;
+	h->due_ns =
+		record->syn_ns ? due_at(now, &record->timer, record->flags) : now + config.quiet_ns;
 	emit_submit(record);
 }
 

@@ -35,12 +35,12 @@ static __always_inline void request_timer(const struct request_sock *req, const 
 
 	timer->jiffies = bpf_jiffies64();
 	timer->tick_ns = config.tick_ns;
-	timer->rto = bpf_core_field_exists(newer->timeout) ? BPF_CORE_READ(newer, timeout) :
-							     ns_to_jiffies(RTO_INIT_NS);
+	timer->rto = bpf_core_field_exists(newer->timeout) ? BPF_CORE_READ(newer, timeout)
+							   : ns_to_jiffies(RTO_INIT_NS);
 	/* Of requests, only 6.19+ lets tcp_rto_max_ms cap the backoff. */
-	timer->rto_max = bpf_core_field_exists(newest->tcp_retransmit_timer) ?
-				 sock_rto_max(sk) :
-				 ns_to_jiffies(RTO_MAX_NS);
+	timer->rto_max = bpf_core_field_exists(newest->tcp_retransmit_timer)
+				 ? sock_rto_max(sk)
+				 : ns_to_jiffies(RTO_MAX_NS);
 	timer->expires = duplicate ? BPF_CORE_READ(req, rsk_timer.expires) : 0;
 	/* The tracepoint comes before reqsk_timer_handler() counts. */
 	timer->retransmits = BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout) + !duplicate;

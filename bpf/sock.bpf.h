@@ -122,7 +122,8 @@ static __always_inline __u64 sock_timer_expires(const struct sock *sk)
 
 	if (bpf_core_field_exists(newer->tcp_retransmit_timer))
 		return BPF_CORE_READ(newer, tcp_retransmit_timer.expires);
-	return BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_retransmit_timer.expires);
+	return BPF_CORE_READ((const struct inet_connection_sock *)sk,
+			     icsk_retransmit_timer.expires);
 }
 
 static __always_inline __u32 sock_rto_max(const struct sock *sk)

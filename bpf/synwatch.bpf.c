@@ -46,8 +46,7 @@ static __always_inline void left_handshake(const struct sock *sk, int old_state,
 		return;
 	} else {
 		/* Answered, it was no trouble that anybody saw. */
-		if (new_state != TCP_CLOSE ||
-		    !handshake_adopt(sk, &h, bpf_ktime_get_ns(), false))
+		if (new_state != TCP_CLOSE || !handshake_adopt(sk, &h, bpf_ktime_get_ns(), false))
 			return;
 		h.flags |= SW_F_UNTRACKED;
 	}
@@ -138,4 +137,5 @@ int look(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license")
+= "GPL";

@@ -38,12 +38,12 @@ struct sw_host_key {
 };
 
 struct sw_config {
-	__u32 filters;	/* enum sw_filter */
-	__u32 tick_ns;	/* one jiffy */
+	__u32 filters; /* enum sw_filter */
+	__u32 tick_ns; /* one jiffy */
 	/* Volume, not judgement: a handshake younger than this, not yet retried
 	 * and then answered, is only counted. */
 	__u64 quiet_ns;
-	__u32 stream_all; /* stream every transition, healthy ones too */
+	__u32 stream_all;   /* stream every transition, healthy ones too */
 	__u32 wakeup_bytes; /* wake the reader when that much is waiting; 0: always */
 };
 

@@ -19,7 +19,7 @@
 /* Raised with every change of the layout of any record. */
 #define SW_ABI_VERSION 1
 
-#define SW_COMM_LEN 16
+#define SW_COMM_LEN	 16
 #define SW_LATENCY_SLOTS 32
 
 enum sw_kind {
@@ -109,16 +109,16 @@ struct sw_owner {
  * inet_connection_sock, for a server from request_sock and its listener.
  */
 struct sw_timer {
-	__u64 jiffies;	     /* at time_ns */
-	__u64 expires;	     /* jiffies; meaningful with SW_F_PENDING */
-	__u32 rto;	     /* jiffies: the interval now running or just elapsed */
-	__u32 rto_max;	     /* jiffies */
-	__u32 tick_ns;	     /* one jiffy */
+	__u64 jiffies;	       /* at time_ns */
+	__u64 expires;	       /* jiffies; meaningful with SW_F_PENDING */
+	__u32 rto;	       /* jiffies: the interval now running or just elapsed */
+	__u32 rto_max;	       /* jiffies */
+	__u32 tick_ns;	       /* one jiffy */
 	__u32 user_timeout_ms; /* TCP_USER_TIMEOUT, 0 if unset */
-	__u8 retransmits;    /* client: icsk_retransmits; server: num_timeout */
-	__u8 retries;	     /* TCP_SYNCNT or tcp_syn_retries / tcp_synack_retries */
-	__u8 linear;	     /* tcp_syn_linear_timeouts, with SW_F_LINEAR */
-	__u8 resends;	     /* server: num_retrans, duplicates included */
+	__u8 retransmits;      /* client: icsk_retransmits; server: num_timeout */
+	__u8 retries;	       /* TCP_SYNCNT or tcp_syn_retries / tcp_synack_retries */
+	__u8 linear;	       /* tcp_syn_linear_timeouts, with SW_F_LINEAR */
+	__u8 resends;	       /* server: num_retrans, duplicates included */
 	__u32 reserved;
 };
 
@@ -167,9 +167,9 @@ struct sw_handshake {
 /* Healthy handshakes since the previous record of this kind. */
 struct sw_counts {
 	struct sw_header header;
-	__u64 healthy; /* client handshakes completed without trouble */
+	__u64 healthy;			 /* client handshakes completed without trouble */
 	__u64 latency[SW_LATENCY_SLOTS]; /* of those; [i]: 2^i .. 2^(i+1)-1 us */
-	__u64 syn_retransmits; /* SYNs sent again, to whatever end */
+	__u64 syn_retransmits;		 /* SYNs sent again, to whatever end */
 };
 
 /* What was lost since the previous record of this kind. */
