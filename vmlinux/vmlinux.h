@@ -83,14 +83,14 @@ enum {
 #define ICSK_TIME_RETRANS 1
 
 /* include/uapi/asm-generic/errno*.h, include/linux/errno.h */
-#define EINTR	    4
-#define EBADF	    9
-#define EFAULT	    14
+#define EINTR	     4
+#define EBADF	     9
+#define EFAULT	     14
 #define EAFNOSUPPORT 97
-#define EALREADY    114
-#define EINPROGRESS 115
-#define EISCONN	    106
-#define ERESTARTSYS 512
+#define EALREADY     114
+#define EINPROGRESS  115
+#define EISCONN	     106
+#define ERESTARTSYS  512
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -60,7 +60,7 @@ struct report_handshake {
 	enum role role;
 	enum verdict verdict; /* VERDICT_COUNT: none yet (start), JSON null */
 	enum cause cause;
-	char why[256]; /* one sentence, UTF-8, no control characters */
+	char why[256];	       /* one sentence, UTF-8, no control characters */
 	struct sw_tuple tuple; /* a port of 0 is unknown */
 	int64_t isn;
 	bool has_owner;
@@ -108,7 +108,7 @@ struct report_summary {
 	uint64_t duration_ns;
 	/* Ended handshakes that were shown, and those still stalled at the end. */
 	uint64_t handshakes[ROLE_COUNT][VERDICT_COUNT];
-	uint64_t healthy; /* client handshakes completed without trouble */
+	uint64_t healthy;		    /* client handshakes completed without trouble */
 	uint64_t latency[SW_LATENCY_SLOTS]; /* of the healthy: [i] 2^i us and up */
 	uint64_t syn_retransmits;
 	uint64_t lost; /* records of all kinds that never arrived */

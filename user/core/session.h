@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SESSION_HOOKS_MAX 32
+#define SESSION_HOOKS_MAX   32
 #define SESSION_FILTERS_MAX 64
 
 /* A hook that was wanted: attached, or why not. */
@@ -26,8 +26,8 @@ struct session {
 	char host[256];
 	char kernel[128];
 	char boot_id[40];
-	bool live; /* JSON source: "live" or "capture" */
-	uint64_t start_ns;     /* CLOCK_MONOTONIC: everything attached */
+	bool live;		/* JSON source: "live" or "capture" */
+	uint64_t start_ns;	/* CLOCK_MONOTONIC: everything attached */
 	int64_t wall_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, at start_ns */
 	struct session_hook hooks[SESSION_HOOKS_MAX];
 	unsigned int hook_count;
