@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Live tests: real sockets, real kernel, each test in a lab of its own.
+
+Where BPF may not be loaded they are skipped, by name; with
+SYNWATCH_DEMAND_LIVE=1 they fail instead. SYNWATCH names the program to test.
+"""
+
+import os
+import subprocess
+
+import pytest
+
+from netlab import Lab, Way
+from watch import TerminalWatch, Watch, program
+
+# What synwatch names when it is the privileges that are missing.
+PRIVILEGE = "CAP_BPF"
+
+_no_live = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow(seconds): waits that long, so it starts early")
+    # Asked once, by the process that starts the workers.
+    worker_input = getattr(config, "workerinput", None)
+    config.stash[_no_live] = worker_input["no_live"] if worker_input else _why_no_live()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["no_live"] = node.config.stash[_no_live]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: -next((mark.args[0] for mark in item.iter_markers("slow")), 0))
+
+
+def pytest_runtest_setup(item):
+    reason = item.config.stash[_no_live]
+    if not reason:
+        return
+    if os.environ.get("SYNWATCH_DEMAND_LIVE") == "1":
+        pytest.fail(f"SYNWATCH_DEMAND_LIVE=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def lab():
+    with Lab() as new:
+        yield new
+
+
+@pytest.fixture
+def agent(lab):
+    """The application in the client namespace."""
+    return lab.client.agent()
+
+
+@pytest.fixture
+def watch(lab):
+    """watch(*options, netns=...): a Watch of this lab; its lines are shown if the test fails."""
+    yield from _starter(lab, Watch)
+
+
+@pytest.fixture
+def terminal(lab):
+    """The same on a terminal: terminal(*options, columns=80)."""
+    yield from _starter(lab, TerminalWatch)
+
+
+def _starter(lab, kind):
+    started = []
+
+    def start(*options, netns=None, **arguments):
+        chosen = [lab.client, lab.server] if netns is None else netns
+        if chosen:
+            options = "--netns", ",".join(each.path for each in chosen), *options
+        process = kind(options, **arguments)
+        started.append(process)
+        process.attached()
+        return process
+
+    yield start
+    for process in started:
+        process.close()
+        _show(process)
+
+
+def _show(process):
+    """Captured, so it appears only in the report of a failed test."""
+    print("$", program(), *process.options)
+    if isinstance(process, Watch):
+        print(process.session, *process.lines, process.summary, sep="\n")
+    print(*process.drain(), sep="\n")
+    print("stderr:", process.stderr or "(empty)")
+
+
+def _why_no_live():
+    """One sentence, or None if the live tests can run."""
+    if os.geteuid() != 0:
+        return "live tests need root: they load BPF programs and make network namespaces"
+    if not os.path.exists("/sys/kernel/btf/vmlinux"):
+        return "this kernel has no BTF (/sys/kernel/btf/vmlinux), without which BPF CO-RE is blind"
+    if not os.access(program(), os.X_OK):
+        raise pytest.UsageError(f"there is no {program()} to test: run make first")
+    probe = subprocess.run([program(), "--json", "-d", "1ms"], text=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if probe.returncode and PRIVILEGE in probe.stderr:
+        return f"BPF may not be loaded here: {probe.stderr.strip()}"
+    return None
+
+
+def pytest_make_parametrize_id(val):
+    return val.name if isinstance(val, Way) else None

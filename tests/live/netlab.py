@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A client and a server namespace joined by a veth pair, and what happens in them.
+
+Every lab has the same addresses: nothing outside its two namespaces can see
+them, so labs run side by side, and a watch that shows another lab's traffic
+is caught by the namespace inode in its lines.
+"""
+
+import contextlib
+import ctypes
+import itertools
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import sniffer
+
+# Longer than anything here takes on the slowest machine; only a guard.
+TIMEOUT = 60
+
+CLONE_NEWNET = 0x40000000  # os.setns() and its flags came with Python 3.12
+
+AGENT_PROGRAM = Path(__file__).with_name("agent.py")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_serial = itertools.count()
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the client addresses the server."""
+
+    name: str
+    target: str  # as given to connect()
+    laddr: str  # as a watch on the client shows the two ends
+    raddr: str
+    family: int  # on the wire
+
+    def __str__(self):
+        return self.name
+
+
+V4 = Way("v4", "198.18.0.2", "198.18.0.1", "198.18.0.2", 4)
+V6 = Way("v6", "2001:2::2", "2001:2::1", "2001:2::2", 6)
+MAPPED = Way("mapped", "::ffff:198.18.0.2", "198.18.0.1", "198.18.0.2", 4)
+
+
+class Namespace:
+    """One network namespace, owned by whoever made it."""
+
+    DEVICE = "veth"
+
+    def __init__(self, name):
+        self.name = name
+        self.path = f"/run/netns/{name}"
+        self.inode = os.stat(self.path).st_ino
+        self._owned = contextlib.ExitStack()
+
+    def close(self):
+        self._owned.close()
+
+    @contextlib.contextmanager
+    def entered(self):
+        """Sockets opened and /proc/sys/net files written inside belong here."""
+        with open("/proc/thread-self/ns/net", "rb") as home, open(self.path, "rb") as there:
+            _setns(there)
+            try:
+                yield
+            finally:
+                _setns(home)
+
+    def command(self, *argv):
+        """argv as it must be spelled to run in here. nsenter execs: the PID stays."""
+        return ["nsenter", f"--net={self.path}", "--", *map(str, argv)]
+
+    def run(self, *argv):
+        return run(*self.command(*argv))
+
+    def ip(self, *lines):
+        run("ip", "-n", self.name, "-batch", "-", stdin="\n".join(lines))
+
+    def iptables(self, rule, way=V4):
+        """way only tells iptables from ip6tables."""
+        self.run("iptables" if way.family == 4 else "ip6tables", "-w", *rule.split())
+
+    @contextlib.contextmanager
+    def rule(self, rule, way=V4):
+        """A rule (`INPUT -j DROP`) that is there for as long as the block lasts."""
+        self.iptables(f"-I {rule}", way)
+        yield
+        self.iptables(f"-D {rule}", way)
+
+    def has_sysctl(self, name):
+        with self.entered():
+            return _sysctl_file(name).exists()
+
+    def sysctl(self, name, value):
+        with self.entered():
+            _sysctl_file(name).write_text(str(value))
+
+    def listen(self, port):
+        """A listener that nobody accepts from: handshakes complete all the same."""
+        with self.entered():
+            listener = socket.create_server(("::", port), family=socket.AF_INET6,
+                                            dualstack_ipv6=True, backlog=128)
+        return self._owned.enter_context(listener)
+
+    def sniff(self):
+        with self.entered():
+            return self._owned.enter_context(sniffer.Sniffer(self.DEVICE))
+
+    def agent(self):
+        return self._owned.enter_context(Agent(self))
+
+
+class Lab:
+    """The pair. Closing it kills its processes and removes its namespaces."""
+
+    def __init__(self):
+        with contextlib.ExitStack() as undo:
+            prefix = f"synwatch-{os.getpid()}-{next(_serial)}"
+            names = [f"{prefix}-client", f"{prefix}-server"]
+            for name in names:
+                run("ip", "netns", "add", name)
+                undo.callback(run, "ip", "netns", "del", name)
+            self.client, self.server = (Namespace(name) for name in names)
+            undo.callback(self.client.close)
+            undo.callback(self.server.close)
+            self._connect()
+            self._undo = undo.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._undo.close()
+
+    def _connect(self):
+        device = Namespace.DEVICE
+        ends = (self.client, 1), (self.server, 2)
+        # Unequal indices: the kernel takes a device whose peer has its own index for no veth at
+        # all, and lets it wait a second for its carrier (linkwatch_urgent_event).
+        run("ip", "link", "add", "name", device, "index", 101, "netns", self.client.name,
+            "address", _mac(1), "type", "veth",
+            "peer", "name", device, "index", 102, "netns", self.server.name, "address", _mac(2))
+        with contextlib.ExitStack() as stack:
+            links = [stack.enter_context(_LinkEvents(netns)) for netns, _ in ends]
+            for netns, _ in ends:
+                # No link-local address: no router or neighbour chatter.
+                netns.ip(f"link set {device} addrgenmode none", "link set lo up",
+                         f"link set {device} up")
+            # The end that was opened first gets its queue only when the link watch has run:
+            # until then the device drops what it is given.
+            for link in links:
+                link.wait_running()
+        for netns, own in ends:
+            peer = 3 - own
+            netns.ip(
+                f"addr add 198.18.0.{own}/24 dev {device}",
+                f"addr add 2001:2::{own}/64 dev {device} nodad",
+                f"neigh add 198.18.0.{peer} lladdr {_mac(peer)} dev {device} nud permanent",
+                f"neigh add 2001:2::{peer} lladdr {_mac(peer)} dev {device} nud permanent")
+
+
+class Agent:
+    """The application under the microscope: agent.py in a namespace, told what to do."""
+
+    COMM = "live-agent"
+
+    def __init__(self, netns):
+        self._process = subprocess.Popen(
+            netns.command(sys.executable, "-IS", AGENT_PROGRAM, self.COMM),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self.pid = self._process.pid
+        self.result()  # from here on it is where and what it should be
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def send(self, op, **arguments):
+        self._process.stdin.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
+
+    def result(self, timeout=TIMEOUT):
+        """The reply to the oldest request; blocks."""
+        ready, _, _ = select.select([self._process.stdout], [], [], timeout)
+        assert ready, f"the agent says nothing for {timeout} s"
+        line = self._process.stdout.readline()
+        assert line, "the agent is gone"
+        return json.loads(line)
+
+    def call(self, op, **arguments):
+        self.send(op, **arguments)
+        return self.result()
+
+    def start_connect(self, address, port, **arguments):
+        self.send("connect", address=address, port=port, **arguments)
+
+    def connect(self, address, port, **arguments):
+        self.start_connect(address, port, **arguments)
+        return self.result()
+
+    def quit(self):
+        """exit(2) with every socket open."""
+        self.send("quit")
+        self._process.wait(TIMEOUT)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait(TIMEOUT)
+
+
+class _LinkEvents:
+    """Says when the device of a namespace is ready to transmit."""
+
+    RTMGRP_LINK = 1
+    RTM_NEWLINK = 16
+    IFF_RUNNING = 0x40
+
+    def __init__(self, netns):
+        with netns.entered():
+            self._index = socket.if_nametoindex(netns.DEVICE)
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW,
+                                         socket.NETLINK_ROUTE)
+        self._socket.bind((0, self.RTMGRP_LINK))
+        self._socket.settimeout(TIMEOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def wait_running(self):
+        while True:
+            message = self._socket.recv(65536)
+            # struct nlmsghdr, struct ifinfomsg; a notification is one message.
+            _, kind, _, _, _, _, _, index, flags = struct.unpack_from("=IHHIIBxHiI", message)
+            if (kind, index) == (self.RTM_NEWLINK, self._index) and flags & self.IFF_RUNNING:
+                return
+
+
+def run(*argv, stdin=None):
+    """Runs a command to its end; its output in the exception if it fails."""
+    done = subprocess.run(list(map(str, argv)), input=stdin, text=True, timeout=TIMEOUT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, argv))} ({stdin}): {done.stdout}")
+    return done.stdout
+
+
+def _sysctl_file(name):
+    return Path("/proc/sys", *name.split("."))
+
+
+def _mac(end):
+    return f"02:00:00:00:00:{end:02x}"
+
+
+def _setns(netns):
+    if _libc.setns(netns.fileno(), CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
