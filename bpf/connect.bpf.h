@@ -140,7 +140,7 @@ static __always_inline void connect_report(const struct connecting *c, long ret)
 	struct sw_tuple tuple = {};
 	__u32 flags = 0;
 
-	if (!tuple_of_address(c, &tuple) || filter_tuple(&tuple) == FILTER_REFUSE)
+	if (!tuple_of_address(c, &tuple) || filter_tuple(&tuple) != FILTER_ACCEPT)
 		return;
 	record = emit_reserve(SW_LOCAL_ERROR, bpf_ktime_get_ns());
 	if (!record)
@@ -155,6 +155,20 @@ static __always_inline void connect_report(const struct connecting *c, long ret)
 	record->old_state = c->closed_unsent ? TCP_SYN_SENT : TCP_CLOSE;
 	record->new_state = TCP_CLOSE;
 	emit_submit(record);
+}
+
+/* The handshake's end should have taken its entry away. */
+static __always_inline void connect_check(const struct connecting *c, long ret)
+{
+	struct handshake *entry = bpf_map_lookup_elem(&handshakes, &c->sk);
+	const struct sock *sk = (const void *)c->sk;
+	struct handshake h;
+
+	if (!entry || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+		return;
+	h = *entry;
+	if (!bpf_map_delete_elem(&handshakes, &c->sk))
+		handshake_missed(sk, &h, TCP_CLOSE, ret);
 }
 
 static __always_inline void connect_exit(long ret)
@@ -172,9 +186,10 @@ static __always_inline void connect_exit(long ret)
 		return;
 	tp = (const void *)c.sk;
 	/* An ISN was picked: the handshake's own end has said, or will say, it. */
-	if (!c.closed_unsent && BPF_CORE_READ(tp, write_seq) != c.write_seq)
-		return;
-	connect_report(&c, ret);
+	if (c.closed_unsent || BPF_CORE_READ(tp, write_seq) == c.write_seq)
+		connect_report(&c, ret);
+	else
+		connect_check(&c, ret);
 }
 
 #endif /* SYNWATCH_CONNECT_BPF_H */

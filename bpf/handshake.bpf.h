@@ -19,7 +19,9 @@ struct handshake {
 	__u8 retransmits; /* the highest seen; the kernel forgets it on success */
 	bool streamed;	  /* a record about it went out */
 	bool undecided;	  /* FILTER_UNDECIDED at the start */
-	__u8 reserved[7];
+	__u8 old_soft;	  /* sk_err_soft before this attempt; reuse keeps it */
+	__u8 reserved[2];
+	__u32 old_errors; /* on the error queue before this attempt */
 };
 
 struct {
@@ -66,6 +68,13 @@ static __always_inline __u64 syn_time(const struct sock *sk, const struct handsh
 	return h->start_ns;
 }
 
+static __always_inline __u32 syn_elapsed_ms(const struct sock *sk, __u64 now)
+{
+	__u64 age;
+
+	return sock_syn_age(sk, now, &age) ? age / NSEC_PER_MSEC : 0;
+}
+
 /* Everything a record of any client kind says. */
 static __always_inline void handshake_fill(struct sw_handshake *record, const struct sock *sk,
 					   const struct handshake *h)
@@ -83,22 +92,27 @@ static __always_inline void handshake_fill(struct sw_handshake *record, const st
 	if (record->timer.retransmits + 1 > h->syn_sent)
 		record->syn_unsent = record->timer.retransmits + 1 - h->syn_sent;
 	record->syn_ns = syn_time(sk, h, record->header.time_ns);
+	record->timer.elapsed_ms = syn_elapsed_ms(sk, record->header.time_ns);
 	record->sk_err = BPF_CORE_READ(sk, sk_err);
 	record->sk_err_soft = BPF_CORE_READ(sk, sk_err_soft);
-	icmp_of_sock(sk, &record->icmp, &flags);
+	if (record->sk_err_soft == h->old_soft)
+		record->sk_err_soft = 0;
+	icmp_of_sock(sk, h->old_errors, &record->icmp, &flags);
 	if (BPF_CORE_READ(sk, sk_lock.owned))
 		flags |= SW_F_TASK;
 	record->flags = flags;
 }
 
 /* snd_una holds the ISN from tcp_connect_init() until the SYN is acknowledged,
- * then ISN + 1. Before, on a fresh socket, it is 0, on a reused one stale. */
-static __always_inline void handshake_isn(struct sw_handshake *record, const struct sock *sk,
-					  bool acknowledged)
+ * then it moves on by what bytes_acked counts: 1, and data that a fast open sent
+ * along. Before, on a fresh socket, it is 0, on a reused one stale. */
+static __always_inline void handshake_isn(struct sw_handshake *record, const struct sock *sk)
 {
+	const struct tcp_sock *tp = (const void *)sk;
+
 	if (!record->syn_ns)
 		return;
-	record->isn = BPF_CORE_READ((const struct tcp_sock *)sk, snd_una) - acknowledged;
+	record->isn = BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
 	record->flags |= SW_F_ISN;
 }
 
@@ -137,6 +151,8 @@ static __always_inline void handshake_open(const struct sock *sk)
 	h.cookie = bpf_get_socket_cookie((void *)sk);
 	h.flags = SW_F_OWNER;
 	h.syn_sent = 1;
+	h.old_soft = sk->sk_err_soft;
+	h.old_errors = sk->sk_error_queue.qlen;
 	owner_of_current(&h.owner);
 	h.streamed = config.stream_all && !h.undecided;
 	if (bpf_map_update_elem(&handshakes, &key, &h, BPF_ANY))
@@ -175,7 +191,7 @@ static __always_inline bool handshake_adopt(const struct sock *sk, struct handsh
 		h->start_ns -= age;
 	h->cookie = bpf_get_socket_cookie((void *)sk);
 	h->flags = SW_F_ADOPTED;
-	h->retransmits = BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_retransmits);
+	h->retransmits = sock_retransmits(sk);
 	/* As if all had been sent, nobody counted; the one under way comes on top. */
 	h->syn_sent = h->retransmits + !retrying;
 	return true;
@@ -203,6 +219,18 @@ static __always_inline struct handshake *handshake_find(const struct sock *sk, _
 	return bpf_map_lookup_elem(&handshakes, &key);
 }
 
+/* Retries up to this one whose event did not come. Where every retry has one
+ * (6.17+) the run was missed and the retry is taken for sent; elsewhere it is
+ * the failed ones that have none. */
+static __always_inline void handshake_catch_up(struct handshake *h, __u8 retransmits)
+{
+	if (retransmits <= h->retransmits)
+		return;
+	if (config.retries_tell)
+		h->syn_sent += retransmits - h->retransmits;
+	h->retransmits = retransmits;
+}
+
 /*
  * tcp_retransmit_skb in SYN_SENT. Runs in the timer's softirq, mostly: the
  * current task means nothing. err: 0, what the transmission returned (6.17+).
@@ -211,15 +239,18 @@ static __always_inline void handshake_retry(const struct sock *sk, int err, bool
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct handshake *h = handshake_find(sk, now, true);
+	__u8 retransmits = sock_retransmits(sk);
 	struct sw_handshake *record;
 
 	if (!h)
 		return;
+	if (retransmits)
+		handshake_catch_up(h, retransmits - 1);
 	if (!err) {
 		h->syn_sent++;
 		count(syn_retransmits);
 	}
-	h->retransmits = BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_retransmits);
+	h->retransmits = retransmits;
 	h->streamed = true;
 	record = emit_reserve(SW_RETRY, now);
 	if (!record) {
@@ -227,7 +258,7 @@ static __always_inline void handshake_retry(const struct sock *sk, int err, bool
 		return;
 	}
 	handshake_fill(record, sk, h);
-	handshake_isn(record, sk, false);
+	handshake_isn(record, sk);
 	if (has_err)
 		record->flags |= SW_F_ERR;
 	record->err = err;
@@ -256,7 +287,7 @@ static __always_inline void handshake_emit_close(const struct sock *sk, const st
 	handshake_fill(record, sk, h);
 	if (syn_ns)
 		record->syn_ns = syn_ns;
-	handshake_isn(record, sk, new_state != TCP_CLOSE);
+	handshake_isn(record, sk);
 	if (new_state == TCP_CLOSE && (record->flags & SW_F_TASK))
 		closer_of_current(&record->closer, &record->flags);
 	record->old_state = old_state;
@@ -281,6 +312,21 @@ static __always_inline __u64 handshake_latency(const struct sock *sk, const stru
 	return rtt && rtt < latency ? rtt : latency;
 }
 
+/* Answered. True if that is all there is to say: it was no trouble, and it has
+ * been counted. ret_syn_ns: when the SYN left, for retrans_stamp is cleared. */
+static __always_inline bool handshake_answered(const struct sock *sk, struct handshake *h,
+					       __u64 now, __u64 *ret_syn_ns)
+{
+	__u64 latency = handshake_latency(sk, h, now);
+
+	*ret_syn_ns = now - latency;
+	if (h->retransmits || latency >= config.quiet_ns)
+		return false;
+	count_healthy(latency);
+	h->flags |= SW_F_COUNTED;
+	return !h->streamed && !config.stream_all;
+}
+
 /* SYN_SENT -> ESTABLISHED or CLOSE, or SYN_RECV -> either after a simultaneous
  * open. The socket's entry has been taken out of the map by the caller. */
 static __always_inline void handshake_leave(const struct sock *sk, struct handshake *h,
@@ -291,18 +337,42 @@ static __always_inline void handshake_leave(const struct sock *sk, struct handsh
 
 	if (handshake_refused(sk, h))
 		return;
-	if (new_state == TCP_ESTABLISHED) {
-		__u64 latency = handshake_latency(sk, h, now);
-
-		if (!h->retransmits && latency < config.quiet_ns) {
-			count_healthy(latency);
-			if (!h->streamed && !config.stream_all)
-				return;
-			h->flags |= SW_F_COUNTED;
-		}
-		syn_ns = now - latency; /* retrans_stamp was cleared by the ACK */
-	}
+	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
+		return;
 	handshake_emit_close(sk, h, now, old_state, new_state, syn_ns);
+}
+
+/*
+ * Its end went by without the program being run: the kernel refuses a run that
+ * would nest, and some hosts exempt tasks from tracing. The socket is still
+ * there and tells how it ended, but no longer when or by whom. err: what
+ * connect() returned for it, 0 if nobody knows.
+ */
+static __always_inline void handshake_missed(const struct sock *sk, struct handshake *h, __u8 state,
+					     int err)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u8 new_state = state == TCP_CLOSE ? TCP_CLOSE : TCP_ESTABLISHED;
+	struct sw_handshake *record;
+	__u64 syn_ns = 0;
+
+	if (handshake_refused(sk, h))
+		return;
+	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
+		return;
+	record = emit_reserve(SW_CLOSE, now);
+	if (!record)
+		return;
+	handshake_fill(record, sk, h);
+	if (syn_ns)
+		record->syn_ns = syn_ns;
+	handshake_isn(record, sk);
+	record->flags = (record->flags & ~SW_F_TASK) | SW_F_MISSED;
+	if (err)
+		record->sk_err = -err;
+	record->old_state = TCP_SYN_SENT;
+	record->new_state = new_state;
+	emit_submit(record);
 }
 
 /*
@@ -319,10 +389,18 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 
 	if (now < h->due_ns)
 		return;
-	state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	if ((__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != h->cookie ||
-	    (state != TCP_SYN_SENT && state != TCP_SYN_RECV)) {
+	if ((__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != h->cookie) {
+		/* The socket is gone, and how it ended with it. */
 		bpf_map_delete_elem(&handshakes, &key);
+		count(missed);
+		return;
+	}
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state != TCP_SYN_SENT && state != TCP_SYN_RECV) {
+		struct handshake ended = *h; /* the entry may be reused at once */
+
+		if (!bpf_map_delete_elem(&handshakes, &key))
+			handshake_missed(sk, &ended, state, 0);
 		return;
 	}
 	if (handshake_refused(sk, h)) {
@@ -334,6 +412,7 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 		h->due_ns = now + config.quiet_ns;
 		return;
 	}
+	handshake_catch_up(h, sock_retransmits(sk));
 	record = emit_reserve(SW_LOOK, now);
 	if (!record)
 		return;
@@ -344,7 +423,7 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 		return;
 	}
 	handshake_fill(record, sk, h);
-	handshake_isn(record, sk, false);
+	handshake_isn(record, sk);
 	record->old_state = record->new_state = state;
 	h->retransmits = record->timer.retransmits;
 	h->streamed = true;

@@ -110,6 +110,12 @@ static __always_inline void closer_of_current(struct sw_closer *closer, __u32 *f
 	}
 }
 
+/* Retransmissions of the SYN, the one under way included. */
+static __always_inline __u8 sock_retransmits(const struct sock *sk)
+{
+	return BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_retransmits);
+}
+
 static __always_inline bool sock_timer_pending(const struct sock *sk)
 {
 	return BPF_CORE_READ((const struct inet_connection_sock *)sk, icsk_pending) ==
@@ -149,7 +155,7 @@ static __always_inline void timer_of_sock(const struct sock *sk, struct sw_timer
 	timer->rto = BPF_CORE_READ(icsk, icsk_rto);
 	timer->rto_max = sock_rto_max(sk);
 	timer->user_timeout_ms = BPF_CORE_READ(icsk, icsk_user_timeout);
-	timer->retransmits = BPF_CORE_READ(icsk, icsk_retransmits);
+	timer->retransmits = sock_retransmits(sk);
 	timer->retries = BPF_CORE_READ(icsk, icsk_syn_retries);
 	if (!timer->retries)
 		timer->retries = BPF_CORE_READ_BITFIELD_PROBED(ipv4, sysctl_tcp_syn_retries);
@@ -187,18 +193,20 @@ static __always_inline bool sock_syn_age(const struct sock *sk, __u64 now, __u64
 /*
  * The newest ICMP error that tcp_v4_err() (always, in SYN_SENT) or tcp_v6_err()
  * (with IPV6_RECVERR) queued. It outlives SO_ERROR; only recvmsg(MSG_ERRQUEUE)
- * takes it away. The sender is the source of the IP header it came in.
+ * takes it away, so the `old` ones of an earlier attempt do not count. The
+ * sender is the source of the IP header it came in.
  */
-static __always_inline void icmp_of_sock(const struct sock *sk, struct sw_icmp *icmp, __u32 *flags)
+static __always_inline void icmp_of_sock(const struct sock *sk, __u32 old, struct sw_icmp *icmp,
+					 __u32 *flags)
 {
 	const struct sk_buff *skb;
 	const struct sock_exterr_skb *error;
 	const unsigned char *header;
 	__u8 origin;
 
-	icmp->count = BPF_CORE_READ(sk, sk_error_queue.qlen);
-	if (!icmp->count)
+	if (BPF_CORE_READ(sk, sk_error_queue.qlen) <= old)
 		return;
+	icmp->count = BPF_CORE_READ(sk, sk_error_queue.qlen) - old;
 	skb = BPF_CORE_READ(sk, sk_error_queue.prev);
 	error = (const void *)skb->cb;
 	origin = BPF_CORE_READ(error, ee.ee_origin);

@@ -44,8 +44,11 @@ static void on_report(void *ctx, const struct report *report)
 static void on_record(void *ctx, const void *data, size_t size)
 {
 	struct watch *watch = ctx;
-	int err = engine_feed(watch->engine, data, size);
+	int err;
 
+	if (is_finished(watch))
+		return;
+	err = engine_feed(watch->engine, data, size);
 	if (err)
 		log_warning("a record of %zu bytes makes no sense, it was left out: %s", size,
 			    strerror(-err));

@@ -201,6 +201,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 srtt_us;
+	__u64 bytes_acked;
 	__u32 retrans_stamp;
 };
 

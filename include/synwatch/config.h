@@ -43,6 +43,7 @@ struct sw_config {
 	/* Volume, not judgement: a handshake younger than this, not yet retried
 	 * and then answered, is only counted. */
 	__u64 quiet_ns;
+	__u32 retries_tell; /* every retransmission has its event, failed ones too */
 	__u32 stream_all;   /* stream every transition, healthy ones too */
 	__u32 wakeup_bytes; /* wake the reader when that much is waiting; 0: always */
 };
@@ -55,6 +56,7 @@ struct sw_totals {
 	__u64 ring_full;
 	__u64 map_full;
 	__u64 suppressed;
+	__u64 missed; /* handshakes whose end left no trace */
 };
 
 #endif /* SYNWATCH_CONFIG_H */

@@ -83,6 +83,9 @@ enum sw_flags {
 	SW_F_UNTRACKED = 1 << 11,
 	/* Already in sw_counts.healthy. */
 	SW_F_COUNTED = 1 << 12,
+	/* The transition itself was missed (the kernel did not run the program).
+	 * Noticed later, by the sweep or by the return of connect(): then err. */
+	SW_F_MISSED = 1 << 13,
 };
 
 struct sw_tuple {
@@ -119,7 +122,7 @@ struct sw_timer {
 	__u8 retries;	       /* TCP_SYNCNT or tcp_syn_retries / tcp_synack_retries */
 	__u8 linear;	       /* tcp_syn_linear_timeouts, with SW_F_LINEAR */
 	__u8 resends;	       /* server: num_retrans, duplicates included */
-	__u32 reserved;
+	__u32 elapsed_ms;      /* client: as the timer counts, since retrans_stamp */
 };
 
 /* The newest ICMP error on the socket's error queue (tcp_v4_err queues one

@@ -64,6 +64,7 @@ struct live {
 	uint64_t duration_ns;
 	const struct source_events *events; /* while running */
 	unsigned int drained;
+	uint64_t newest_ns; /* time of the last record */
 	uint64_t last_sweep_ns;
 	uint64_t last_counts_ns;
 	int64_t wall_offset_ns;
@@ -92,6 +93,8 @@ static int on_record(void *ctx, void *data, size_t size)
 {
 	struct live *live = ctx;
 
+	/* The kernel side sends nothing else, and aligned. */
+	live->newest_ns = ((const struct sw_header *)data)->time_ns;
 	live->events->record(live->events->ctx, data, size);
 	return ++live->drained < DRAIN_BUDGET ? 0 : -EAGAIN;
 }
@@ -160,6 +163,7 @@ static int read_totals(const struct live *live, struct sw_totals *ret_totals)
 		ret_totals->ring_full += per_cpu[cpu].ring_full;
 		ret_totals->map_full += per_cpu[cpu].map_full;
 		ret_totals->suppressed += per_cpu[cpu].suppressed;
+		ret_totals->missed += per_cpu[cpu].missed;
 	}
 out:
 	free(per_cpu);
@@ -186,7 +190,7 @@ static void deliver_loss(struct live *live, const struct sw_totals *totals, uint
 		.ring = totals->ring_full - live->seen.ring_full,
 		.map_full = totals->map_full - live->seen.map_full,
 		.suppressed = totals->suppressed - live->seen.suppressed,
-		.missed = missed - live->seen_missed,
+		.missed = totals->missed - live->seen.missed + missed - live->seen_missed,
 	};
 
 	if (loss.ring || loss.map_full || loss.suppressed || loss.missed)
@@ -226,8 +230,9 @@ static int turn(struct live *live)
 		sweep(live);
 		empty = drain(live) == 0;
 	}
+	/* Records that came while it was drained are younger than now. */
 	if (now - live->last_counts_ns >= COUNTS_NS)
-		look_around(live, now);
+		look_around(live, now > live->newest_ns ? now : live->newest_ns);
 	/* Only an empty ring proves that nothing older than now is outstanding. */
 	if (empty)
 		live->events->advance(live->events->ctx, now);
@@ -327,6 +332,7 @@ static void configure(struct live *live, const struct live_options *options)
 	config->tick_ns = clock_tick_ns();
 	config->quiet_ns = options->stall_after_ns ? options->stall_after_ns : QUIET_DEFAULT_NS;
 	config->stream_all = options->all;
+	config->retries_tell = bpf_program__autoload(live->skeleton->progs.tcp_retransmit_skb_err);
 	if (options->all) {
 		config->wakeup_bytes = WAKEUP_ALL_BYTES;
 		(void)bpf_map__set_max_entries(live->skeleton->maps.records, RING_ALL_BYTES);
