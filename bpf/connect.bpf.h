@@ -71,7 +71,7 @@ static __always_inline void connect_enter(unsigned int fd, __u64 address, __u32 
 
 /* An attempt ended before its SYN. True if this thread is inside connect(2) on
  * that socket, whose return value will then tell the story, errno included. */
-static __always_inline bool connect_will_tell(const struct sock *sk)
+static __always_inline bool connect_will_tell(const struct sock *sk, const struct handshake *h)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct connecting *c = bpf_map_lookup_elem(&connecting, &id);
@@ -79,6 +79,7 @@ static __always_inline bool connect_will_tell(const struct sock *sk)
 	if (!c || c->sk != (__u64)sk)
 		return false;
 	c->closed_unsent = true;
+	c->start_ns = h->start_ns; /* one handshake has one identity */
 	return true;
 }
 

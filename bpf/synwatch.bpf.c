@@ -51,9 +51,11 @@ static __always_inline void left_handshake(const struct sock *sk, int old_state,
 		h.flags |= SW_F_UNTRACKED;
 	}
 	if (new_state == TCP_CLOSE && closed_unsent(sk)) {
+		if (connect_will_tell(sk, &h))
+			return;
 		/* A socket that put its SYN off (TCP_FASTOPEN_CONNECT) and was
 		 * closed before it sent one never began a handshake. */
-		if (connect_will_tell(sk) || sock_lport(sk))
+		if (sock_lport(sk) && !h.streamed)
 			return;
 	}
 	handshake_leave(sk, &h, old_state, new_state);

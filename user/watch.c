@@ -103,7 +103,8 @@ static int open_source(const struct options *options, struct source **ret_source
 	};
 
 	if (options->command == COMMAND_READ)
-		return replay_open(options->file, &options->filter, ret_source);
+		return replay_open(options->file, &options->filter, options->words,
+				   options->word_count, ret_source);
 	return live_open(&live, ret_source);
 }
 

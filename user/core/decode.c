@@ -27,6 +27,9 @@ static bool is_sane(const struct sw_handshake *h)
 {
 	if (h->tuple.family != 4 && h->tuple.family != 6)
 		return false;
+	/* MAX_ERRNO, include/linux/err.h */
+	if (h->err < -4095)
+		return false;
 	/* later than itself: no such handshake */
 	return h->start_ns <= h->header.time_ns && h->syn_ns <= h->header.time_ns;
 }
@@ -42,6 +45,9 @@ int decode(const void *data, size_t size, union decode_record *ret_record)
 		return -EPROTONOSUPPORT;
 	if (!decode_size(record.header.kind) || record.header.size != size ||
 	    size != decode_size(record.header.kind))
+		return -EBADMSG;
+	/* ktime_t is signed: later than this there is no time */
+	if (record.header.time_ns > INT64_MAX)
 		return -EBADMSG;
 	memcpy(&record, data, size);
 	if (record.header.kind <= SW_ACCEPTED) {

@@ -68,24 +68,51 @@ static void emit(struct engine *engine, struct report *report, enum report_type 
 
 /* --- reports about one handshake --- */
 
+/* What a later record counts had not happened then. */
+static void as_of_start(struct report_handshake *report)
+{
+	if (report->syn_sent > 1)
+		report->syn_sent = 1;
+	if (report->syn_retransmits > 0)
+		report->syn_retransmits = 0;
+	if (report->syn_unsent > 0)
+		report->syn_unsent = 0;
+	if (report->synack_retransmits > 0)
+		report->synack_retransmits = 0;
+}
+
 static void report_start(struct engine *engine, struct handshake *handshake)
 {
-	struct sw_handshake facts = handshake->facts;
+	const struct sw_handshake *facts = &handshake->facts;
+	bool later = facts->header.kind != SW_OPEN;
 	struct report report = {};
 
 	if (handshake->started || !engine->options.all)
 		return;
 	handshake->started = true;
-	handshake_describe(&facts, facts.start_ns, false, &report.handshake);
+	handshake->told_ns = facts->start_ns;
+	handshake_describe(facts, facts->start_ns, later, &report.handshake);
+	if (later)
+		as_of_start(&report.handshake);
 	report.handshake.verdict = VERDICT_COUNT;
 	report.handshake.elapsed_ns = 0;
-	emit(engine, &report, REPORT_START, facts.start_ns);
+	emit(engine, &report, REPORT_START, facts->start_ns);
+}
+
+/* Records of two CPUs may come a little out of order; what is reported of one
+ * handshake never goes back in time. */
+static uint64_t not_before_told(struct handshake *handshake, uint64_t time_ns)
+{
+	if (time_ns > handshake->told_ns)
+		handshake->told_ns = time_ns;
+	return handshake->told_ns;
 }
 
 static void report_stall(struct engine *engine, struct handshake *handshake, uint64_t time_ns)
 {
 	struct report report = {};
 
+	time_ns = not_before_told(handshake, time_ns);
 	handshake->stalled = true;
 	handshake->told_retransmits = handshake->facts.timer.retransmits;
 	handshake_describe(&handshake->facts, time_ns, false, &report.handshake);
@@ -96,13 +123,15 @@ static void report_stall(struct engine *engine, struct handshake *handshake, uin
 typedef void (*verdict_fn)(const struct sw_handshake *facts, struct report_handshake *report);
 
 /* Ends it. What neither stalled nor failed is only counted, unless all is
- * asked for. */
+ * asked for. The tracker keeps it for a while, lest a record that was overtaken
+ * by the end begin it anew. */
 static void report_end(struct engine *engine, struct handshake *handshake, uint64_t time_ns,
 		       verdict_fn judge)
 {
 	const struct sw_handshake *facts = &handshake->facts;
 	struct report report = {};
 
+	time_ns = not_before_told(handshake, time_ns);
 	handshake_describe(facts, time_ns, true, &report.handshake);
 	judge(facts, &report.handshake);
 	if (report.handshake.verdict == VERDICT_ESTABLISHED && !handshake->stalled) {
@@ -114,7 +143,10 @@ static void report_end(struct engine *engine, struct handshake *handshake, uint6
 	stats_handshake(engine->stats, &report.handshake);
 	emit(engine, &report, REPORT_END, time_ns);
 out:
-	tracker_remove(engine->tracker, handshake);
+	handshake->ended = true;
+	if (time_ns < engine->now_ns)
+		time_ns = engine->now_ns;
+	tracker_schedule(engine->tracker, handshake, DEADLINE_FORGET, time_ns + GRACE_NS);
 }
 
 /* --- deadlines --- */
@@ -151,6 +183,9 @@ static void meet_deadline(struct engine *engine, struct handshake *handshake)
 	case DEADLINE_EXPIRY:
 		report_end(engine, handshake, time_ns - EXPIRY_SLACK_NS, verdict_expired);
 		break;
+	case DEADLINE_FORGET:
+		tracker_remove(engine->tracker, handshake);
+		break;
 	default:
 		report_end(engine, handshake, time_ns, verdict_lost);
 		break;
@@ -178,19 +213,52 @@ void engine_advance(struct engine *engine, uint64_t now_ns)
 
 /* --- records --- */
 
-/* The handshake a record is about, begun if need be; NULL if there is no room. */
+static bool is_end(const struct sw_handshake *facts)
+{
+	return facts->header.kind == SW_CLOSE || facts->header.kind == SW_LOCAL_ERROR ||
+	       facts->header.kind == SW_ACCEPTED;
+}
+
+/* Overtaken by what is known already: nothing follows an end, and a snapshot
+ * replaces all that are older. An end is news even if it comes late. */
+static bool is_overtaken(const struct handshake *handshake, const struct sw_handshake *facts)
+{
+	return handshake->ended ||
+	       (!is_end(facts) && facts->header.time_ns < handshake->facts.header.time_ns);
+}
+
+/* A new one. A record that comes late, unless it is the end, may be about one
+ * that is forgotten already; it has been counted, and the next one will tell. */
+static struct handshake *begin(struct engine *engine, const struct sw_handshake *facts,
+			       const struct handshake_key *key)
+{
+	struct handshake *handshake;
+
+	if (facts->header.time_ns < engine->now_ns && !is_end(facts))
+		return NULL;
+	handshake = tracker_add(engine->tracker, key);
+	if (!handshake)
+		engine->loss.map_full++;
+	return handshake;
+}
+
+/* The handshake a record is about, begun if need be and its facts renewed; NULL
+ * if there is nothing to do. */
 static struct handshake *find_or_begin(struct engine *engine, const struct sw_handshake *facts)
 {
 	struct handshake_key key = handshake_key_of(facts);
 	struct handshake *handshake = tracker_find(engine->tracker, &key);
 
-	if (!handshake) {
-		handshake = tracker_add(engine->tracker, &key);
-		if (!handshake) {
-			engine->loss.map_full++;
-			return NULL;
-		}
-	}
+	if (!handshake)
+		handshake = begin(engine, facts, &key);
+	else if (is_overtaken(handshake, facts))
+		return NULL;
+	else if (handshake->deadline == DEADLINE_STALL &&
+		 handshake->deadline_ns <= facts->header.time_ns)
+		/* within the grace: true of the older facts all the same */
+		meet_deadline(engine, handshake);
+	if (!handshake)
+		return NULL;
 	handshake->facts = *facts;
 	report_start(engine, handshake);
 	return handshake;
@@ -221,7 +289,8 @@ static void on_progress(struct engine *engine, const struct sw_handshake *facts)
 		return;
 	}
 	stall_ns = stall_deadline(engine, facts);
-	if (facts->header.kind == SW_RETRY && !engine->options.stall_after_ns)
+	if (facts->header.kind == SW_RETRY && !engine->options.stall_after_ns &&
+	    !handshake_is_resent_early(facts))
 		stall_ns = now;
 	if (handshake->stalled && facts->timer.retransmits > handshake->told_retransmits)
 		report_stall(engine, handshake, now);
@@ -230,12 +299,26 @@ static void on_progress(struct engine *engine, const struct sw_handshake *facts)
 	schedule(engine, handshake);
 }
 
+/* Whether it had stalled by the time of its end, as the end itself tells: the
+ * records that would have said so before may be lost. */
+static bool has_stalled(const struct engine *engine, const struct sw_handshake *facts)
+{
+	if (facts->header.kind == SW_ACCEPTED)
+		return true; /* only those whose SYN-ACK was sent again are reported */
+	if (!facts->syn_ns || facts->flags & SW_F_COUNTED)
+		return false;
+	return stall_deadline(engine, facts) <= facts->header.time_ns;
+}
+
 static void on_end(struct engine *engine, const struct sw_handshake *facts)
 {
 	struct handshake *handshake = find_or_begin(engine, facts);
 
-	if (handshake)
-		report_end(engine, handshake, facts->header.time_ns, verdict_ended);
+	if (!handshake)
+		return;
+	if (has_stalled(engine, facts))
+		handshake->stalled = true;
+	report_end(engine, handshake, facts->header.time_ns, verdict_ended);
 }
 
 /* A request whose SYN-ACK goes out again: its first stall, then its timer's
@@ -243,16 +326,13 @@ static void on_end(struct engine *engine, const struct sw_handshake *facts)
 static void on_synack_retry(struct engine *engine, const struct sw_handshake *facts)
 {
 	struct handshake *handshake = find_or_begin(engine, facts);
-	struct retry_schedule rest;
-	uint64_t expiry_ns;
 
 	if (!handshake)
 		return;
 	if (!handshake->stalled || facts->timer.retransmits > handshake->told_retransmits)
 		report_stall(engine, handshake, facts->header.time_ns);
-	rest = handshake_schedule(facts);
-	expiry_ns = facts->header.time_ns + rest.give_up * facts->timer.tick_ns;
-	tracker_schedule(engine->tracker, handshake, DEADLINE_EXPIRY, expiry_ns + EXPIRY_SLACK_NS);
+	tracker_schedule(engine->tracker, handshake, DEADLINE_EXPIRY,
+			 handshake_give_up_ns(facts) + EXPIRY_SLACK_NS);
 }
 
 static void on_loss(struct engine *engine, const struct sw_loss *loss)
@@ -326,8 +406,13 @@ void engine_finish(struct engine *engine, uint64_t now_ns)
 	struct handshake *handshake;
 
 	engine_advance(engine, now_ns);
+	if (now_ns < engine->newest_ns)
+		now_ns = engine->newest_ns;
+	if (now_ns < engine->options.start_ns)
+		now_ns = engine->options.start_ns;
+	catch_up(engine, now_ns); /* no grace: nothing comes any more */
 	while ((handshake = tracker_first(engine->tracker))) {
-		if (handshake->stalled) {
+		if (handshake->stalled && !handshake->ended) {
 			struct report_handshake last;
 
 			handshake_describe(&handshake->facts, now_ns, false, &last);

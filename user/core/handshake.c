@@ -3,13 +3,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define NSEC_PER_SEC 1000000000ULL
 
 /* A record that has not come an eighth of the interval (the timer wheel) and
  * this much (the sweep, a busy host) after it was due will not come. */
 #define OVERDUE_SLACK_NS (3 * NSEC_PER_SEC)
+
+/* 255 retries, each after TCP_RTO_MAX, take eight and a half hours. */
+#define SCHEDULE_MAX_NS (24 * 3600 * NSEC_PER_SEC)
 
 static bool is_server(const struct sw_handshake *facts)
 {
@@ -36,6 +38,23 @@ static uint32_t tick_ns(const struct sw_timer *timer)
 	return timer->tick_ns ? timer->tick_ns : 4000000;
 }
 
+/* Bounded, whatever a record says of the length of its tick. */
+static uint64_t jiffies_to_ns(const struct sw_timer *timer, uint64_t jiffies)
+{
+	uint32_t tick = tick_ns(timer);
+
+	return jiffies < SCHEDULE_MAX_NS / tick ? jiffies * tick : SCHEDULE_MAX_NS;
+}
+
+/* As the kernel counts it, which differs by a millisecond from what the records'
+ * clock says; that can be a bucket of the timer wheel. */
+static uint64_t elapsed_jiffies(const struct sw_handshake *facts, uint32_t hz)
+{
+	if (facts->timer.elapsed_ms)
+		return (uint64_t)facts->timer.elapsed_ms * hz / 1000;
+	return (facts->header.time_ns - handshake_begin_ns(facts)) / tick_ns(&facts->timer);
+}
+
 static struct retry_schedule client_schedule(const struct sw_handshake *facts)
 {
 	const struct sw_timer *timer = &facts->timer;
@@ -46,7 +65,7 @@ static struct retry_schedule client_schedule(const struct sw_handshake *facts)
 	bool armed = facts->flags & SW_F_PENDING && facts->header.kind == SW_LOOK;
 	const struct retry_client client = {
 		.now = timer->jiffies,
-		.elapsed = (facts->header.time_ns - handshake_begin_ns(facts)) / tick_ns(timer),
+		.elapsed = elapsed_jiffies(facts, hz),
 		.expires = armed ? timer->expires : 0,
 		.rto = opening ? hz : timer->rto,
 		.rto_initial = hz,
@@ -84,19 +103,34 @@ struct retry_schedule handshake_schedule(const struct sw_handshake *facts)
 	return is_server(facts) ? server_schedule(facts) : client_schedule(facts);
 }
 
+bool handshake_is_resent_early(const struct sw_handshake *facts)
+{
+	uint64_t elapsed = facts->header.time_ns - handshake_begin_ns(facts);
+
+	return facts->header.kind == SW_RETRY && facts->timer.retransmits == 1 &&
+	       elapsed < jiffies_to_ns(&facts->timer, facts->timer.rto / 2);
+}
+
 uint64_t handshake_overdue_ns(const struct sw_handshake *facts)
 {
 	struct retry_schedule schedule = handshake_schedule(facts);
-	uint64_t interval = schedule.has_next ? schedule.next : schedule.give_up;
+	uint64_t interval =
+		jiffies_to_ns(&facts->timer, schedule.has_next ? schedule.next : schedule.give_up);
 
-	interval *= tick_ns(&facts->timer);
 	return facts->header.time_ns + interval + interval / 8 + OVERDUE_SLACK_NS;
+}
+
+uint64_t handshake_give_up_ns(const struct sw_handshake *facts)
+{
+	struct retry_schedule schedule = handshake_schedule(facts);
+
+	return facts->header.time_ns + jiffies_to_ns(&facts->timer, schedule.give_up);
 }
 
 /* Jiffies after the facts, as nanoseconds after the moment reported. */
 static int64_t from_moment(const struct sw_handshake *facts, uint64_t jiffies, uint64_t time_ns)
 {
-	int64_t left = facts->header.time_ns + jiffies * tick_ns(&facts->timer) - time_ns;
+	int64_t left = facts->header.time_ns + jiffies_to_ns(&facts->timer, jiffies) - time_ns;
 
 	return left > 0 ? left : 0;
 }

@@ -31,6 +31,7 @@ enum handshake_deadline {
 	DEADLINE_STALL,	 /* it will have hung for --stall-after */
 	DEADLINE_LOST,	 /* a record about it should have come long ago */
 	DEADLINE_EXPIRY, /* the request's timer will have run out */
+	DEADLINE_FORGET, /* it has ended, and no older record about it will come */
 };
 
 struct handshake {
@@ -38,7 +39,9 @@ struct handshake {
 	struct sw_handshake facts; /* the newest */
 	bool started;		   /* its start has been reported */
 	bool stalled;
+	bool ended;		  /* its end has been reported, or counted */
 	uint8_t told_retransmits; /* in the last stall reported */
+	uint64_t told_ns;	  /* nothing is reported of a moment before this */
 	enum handshake_deadline deadline;
 	uint64_t deadline_ns;
 	size_t heap_index; /* core/tracker's */
@@ -46,6 +49,14 @@ struct handshake {
 };
 
 struct handshake_key handshake_key_of(const struct sw_handshake *facts);
+
+/*
+ * The SYN went out again long before its timer: an answer came that could not
+ * be accepted, and tcp_rcv_synsent_state_process() re-arms the timer to two
+ * jiffies. That is no silence, and mostly an old connection of the peer's that
+ * our RST has just ended.
+ */
+bool handshake_is_resent_early(const struct sw_handshake *facts);
 
 /* When the first SYN left; connect() itself while none has. */
 uint64_t handshake_begin_ns(const struct sw_handshake *facts);
@@ -58,6 +69,9 @@ struct retry_schedule handshake_schedule(const struct sw_handshake *facts);
  * next event is overdue by far more than timers are late.
  */
 uint64_t handshake_overdue_ns(const struct sw_handshake *facts);
+
+/* When the kernel gives up, unless something comes first. */
+uint64_t handshake_give_up_ns(const struct sw_handshake *facts);
 
 /*
  * Everything a report says about it but verdict, cause and why. time_ns: the

@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <uthash.h>
 
@@ -91,11 +90,16 @@ struct handshake *tracker_add(struct tracker *tracker, const struct handshake_ke
 	return handshake;
 }
 
+/* By number: memcmp() would follow the byte order of the machine. */
 static bool is_before(const struct handshake *a, const struct handshake *b)
 {
 	if (a->deadline_ns != b->deadline_ns)
 		return a->deadline_ns < b->deadline_ns;
-	return memcmp(&a->key, &b->key, sizeof(a->key)) < 0;
+	if (a->key.cookie != b->key.cookie)
+		return a->key.cookie < b->key.cookie;
+	if (a->key.start_ns != b->key.start_ns)
+		return a->key.start_ns < b->key.start_ns;
+	return a->key.role < b->key.role;
 }
 
 static void place(struct tracker *tracker, size_t index, struct handshake *handshake)

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 
+#include "core/handshake.h"
 #include "core/names.h"
 
 /* include/net/tcp_states.h */
@@ -87,6 +88,19 @@ static double seconds(int64_t ns)
 
 /* --- ICMP --- */
 
+/* What icmp_err_convert[] and icmpv6_err_convert() can produce. */
+static bool is_icmp_errno(int errnum)
+{
+	static const int all[] = {ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EOPNOTSUPP,
+				  EHOSTDOWN,   ENONET,	     EPROTO,	  EACCES};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (all[i] == errnum)
+			return true;
+	}
+	return false;
+}
+
 /* tcp_v4_err() queues every ICMP error in SYN_SENT on the error queue (5.9+). */
 static bool has_icmp(const struct sw_handshake *facts)
 {
@@ -104,8 +118,10 @@ static const struct icmp6_errno icmp6_unreachable[] = {
 	{ENETUNREACH, 0}, {ECONNREFUSED, 4}, {EACCES, -1}, /* codes 1, 5 and 6 */
 };
 
-static void tell_icmp(const struct sw_handshake *facts, int errnum, struct report_handshake *report)
+static void tell_icmp(const struct sw_handshake *facts, struct report_handshake *report)
 {
+	int errnum = is_icmp_errno(facts->sk_err) ? facts->sk_err : facts->sk_err_soft;
+
 	if (has_icmp(facts)) {
 		report->has_icmp = report->icmp_code_known = true;
 		report->icmp = facts->icmp;
@@ -139,12 +155,9 @@ static struct text icmp_text(const struct sw_handshake *facts,
 {
 	struct text result;
 
-	if (has_icmp(facts))
-		(void)snprintf(result.text, sizeof(result.text), "ICMP %s from ",
-			       icmp_name(report));
-	else
-		(void)snprintf(result.text, sizeof(result.text), "ICMP%s %s",
-			       facts->tuple.family == 6 ? "v6" : "", icmp_name(report));
+	(void)snprintf(result.text, sizeof(result.text), "ICMP%s %s%s",
+		       facts->tuple.family == 6 ? "v6" : "", icmp_name(report),
+		       has_icmp(facts) ? " from " : "");
 	return result;
 }
 
@@ -169,9 +182,21 @@ static enum cause cause_of_hang(const struct sw_handshake *facts)
 	return CAUSE_NO_ANSWER;
 }
 
+/* A retry in less than the first timeout was no timer's, see
+ * handshake_is_resent_early(). */
 static enum cause cause_of_answered(const struct sw_handshake *facts)
 {
-	return facts->timer.retransmits ? cause_of_hang(facts) : CAUSE_NONE;
+	uint64_t elapsed = facts->header.time_ns - handshake_begin_ns(facts);
+
+	if (!facts->timer.retransmits || elapsed < HANDSHAKE_STALL_DEFAULT_NS)
+		return CAUSE_NONE;
+	return cause_of_hang(facts);
+}
+
+static enum cause cause_none(const struct sw_handshake *facts)
+{
+	(void)facts;
+	return CAUSE_NONE;
 }
 
 static enum cause cause_rst(const struct sw_handshake *facts)
@@ -255,7 +280,19 @@ static bool is_answered(const struct sw_handshake *facts)
 static void tell_answered(const struct sw_handshake *facts, struct report_handshake *report)
 {
 	if (!facts->timer.retransmits)
-		why(report, "answered after %.3f s", seconds(report->elapsed_ns));
+		why(report, "answered after %.3f ms", report->elapsed_ns / 1e6);
+	else if (report->cause == CAUSE_NONE)
+		why(report,
+		    "answered after %.3f ms and %s, the later sent at once for an answer "
+		    "that was not acceptable",
+		    report->elapsed_ns / 1e6, count_of(facts->syn_sent, "SYN").text);
+	else if (report->cause == CAUSE_ICMP)
+		why(report, "answered late, after %s and %.3f s; before, %s%s came back",
+		    count_of(facts->syn_sent, "SYN").text, seconds(report->elapsed_ns),
+		    icmp_text(facts, report).text, icmp_sender(facts).text);
+	else if (facts->syn_sent < 2)
+		why(report, "answered late, after %.3f s; no retry had left this host",
+		    seconds(report->elapsed_ns));
 	else
 		why(report,
 		    "answered late, after %s and %.3f s: the earlier ones or their answers "
@@ -287,9 +324,8 @@ static bool is_aborted(const struct sw_handshake *facts)
 static void tell_aborted(const struct sw_handshake *facts, struct report_handshake *report)
 {
 	report->errnum = facts->sk_err;
+	/* not the closer: that is the application's own doing */
 	if (facts->flags & SW_F_TASK)
-		tell_closer(facts, report);
-	if (report->has_closer)
 		why(report, "destroyed from outside by %s[%u] (ss -K)",
 		    plain(facts->closer.comm).text, facts->closer.pid);
 	else
@@ -311,9 +347,12 @@ static void tell_reset(const struct sw_handshake *facts, struct report_handshake
 
 /* tcp_write_timer_handler() clears icsk_pending before tcp_retransmit_timer()
  * gives up; a packet that ends the socket leaves it set. tcp_write_err() then
- * reports an earlier soft error rather than ETIMEDOUT. */
+ * reports an earlier soft error rather than ETIMEDOUT. Noticed later, the timer
+ * tells nothing: tcp_done() has cleared it whatever the end was. */
 static bool is_timed_out(const struct sw_handshake *facts)
 {
+	if (facts->flags & SW_F_MISSED)
+		return facts->sk_err == ETIMEDOUT;
 	return facts->sk_err && !(facts->flags & SW_F_PENDING) &&
 	       (facts->sk_err == ETIMEDOUT || facts->sk_err == facts->sk_err_soft);
 }
@@ -323,7 +362,6 @@ static void tell_timed_out(const struct sw_handshake *facts, struct report_hands
 	struct text limit = {"retries used up"};
 
 	report->errnum = facts->sk_err;
-	tell_icmp(facts, facts->sk_err_soft, report);
 	if (facts->timer.user_timeout_ms)
 		(void)snprintf(limit.text, sizeof(limit.text), "TCP_USER_TIMEOUT is %u ms",
 			       facts->timer.user_timeout_ms);
@@ -336,36 +374,23 @@ static void tell_timed_out(const struct sw_handshake *facts, struct report_hands
 		    count_of(facts->syn_sent, "SYN").text, limit.text);
 }
 
-/* What icmp_err_convert[] and icmpv6_err_convert() can produce. */
-static bool is_icmp_errno(int errnum)
-{
-	static const int all[] = {ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EOPNOTSUPP,
-				  EHOSTDOWN,   ENONET,	     EPROTO,	  EACCES};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		if (all[i] == errnum)
-			return true;
-	}
-	return false;
-}
-
 /*
  * An error set by a packet, and that packet was no RST. IPv4 has it on the
- * error queue; IPv6 by elimination, unless a RST could have gone unnoticed.
+ * error queue, where the newest is the one that ended it; IPv6 by elimination,
+ * unless a RST could have gone unnoticed.
  */
 static bool is_rejected(const struct sw_handshake *facts)
 {
 	if (!(facts->flags & SW_F_PENDING) || !is_icmp_errno(facts->sk_err))
 		return false;
-	if (facts->tuple.family == 4)
-		return has_icmp(facts);
-	return has_icmp(facts) || !(facts->flags & SW_F_UNTRACKED);
+	if (has_icmp(facts))
+		return facts->icmp.errnum == facts->sk_err;
+	return facts->tuple.family == 6 && !(facts->flags & SW_F_UNTRACKED);
 }
 
 static void tell_rejected(const struct sw_handshake *facts, struct report_handshake *report)
 {
 	report->errnum = facts->sk_err ? facts->sk_err : facts->icmp.errnum;
-	tell_icmp(facts, report->errnum, report);
 	why(report, "%s%s: a firewall, router or host refuses it", icmp_text(facts, report).text,
 	    icmp_sender(facts).text);
 }
@@ -383,6 +408,21 @@ static void tell_rejection_read(const struct sw_handshake *facts, struct report_
 {
 	tell_rejected(facts, report);
 	tell_closer(facts, report);
+}
+
+/* TCP_FASTOPEN_CONNECT put the SYN off until the first write, and none came. */
+static bool is_never_begun(const struct sw_handshake *facts)
+{
+	return !facts->sk_err && facts->flags & SW_F_TASK && !(facts->flags & SW_F_PENDING) &&
+	       !facts->syn_ns && facts->tuple.lport;
+}
+
+static void tell_never_begun(const struct sw_handshake *facts, struct report_handshake *report)
+{
+	report->syn_sent = report->syn_retransmits = report->syn_unsent = 0;
+	tell_closer(facts, report);
+	why(report, "closed before the first write, which would have sent the SYN "
+		    "(TCP_FASTOPEN_CONNECT)");
 }
 
 /* tcp_connect() arms the timer; without one nothing was ever sent. */
@@ -429,7 +469,6 @@ static struct text closer_text(const struct report_handshake *report)
 static void tell_abandoned(const struct sw_handshake *facts, struct report_handshake *report)
 {
 	tell_closer(facts, report);
-	tell_icmp(facts, facts->sk_err_soft, report);
 	if (report->cause == CAUSE_ICMP)
 		why(report, "%s after %.3f s; only %s%s had come back", closer_text(report).text,
 		    seconds(report->elapsed_ns), icmp_text(facts, report).text,
@@ -463,6 +502,7 @@ static const struct rule client_rules[] = {
 	{is_timed_out, VERDICT_TIMED_OUT, cause_of_hang, tell_timed_out},
 	{is_rejected, VERDICT_REJECTED, cause_icmp, tell_rejected},
 	{is_rejection_read, VERDICT_REJECTED, cause_icmp, tell_rejection_read},
+	{is_never_begun, VERDICT_ABANDONED, cause_none, tell_never_begun},
 	{is_unsent, VERDICT_LOCAL_ERROR, cause_other_error, tell_unsent},
 	{is_abandoned, VERDICT_ABANDONED, cause_of_hang, tell_abandoned},
 	{always, VERDICT_UNKNOWN, cause_of_hang, tell_unknown},
@@ -495,6 +535,8 @@ static void apply(const struct rule *rule, const struct sw_handshake *facts,
 		rule++;
 	report->verdict = rule->verdict;
 	report->cause = rule->cause(facts);
+	if (report->cause == CAUSE_ICMP)
+		tell_icmp(facts, report);
 	rule->tell(facts, report);
 }
 
@@ -516,15 +558,27 @@ static void tell_silence(const struct sw_handshake *facts, struct report_handsha
 		    count_of(facts->syn_sent, "SYN").text);
 }
 
+/* Not every expiry of its timer sends: with TCP_DEFER_ACCEPT most do not. */
+static void tell_no_ack(const struct sw_handshake *facts, struct report_handshake *report)
+{
+	const struct sw_timer *timer = &facts->timer;
+
+	if (timer->resends < timer->retransmits)
+		why(report, "SYN-ACK sent again (%s), the client's ACK does not come",
+		    count_of(timer->resends, "time").text);
+	else
+		why(report,
+		    "SYN-ACK sent again (%u by timer, %u for a repeated SYN), the client's "
+		    "ACK does not come",
+		    timer->retransmits, timer->resends - timer->retransmits);
+}
+
 void verdict_stalled(const struct sw_handshake *facts, struct report_handshake *report)
 {
 	report->verdict = VERDICT_STALLED;
 	if (report->role == ROLE_SERVER) {
 		report->cause = CAUSE_NO_ACK;
-		why(report,
-		    "SYN-ACK sent again (%u by timer, %u for a repeated SYN), the client's "
-		    "ACK does not come",
-		    facts->timer.retransmits, facts->timer.resends - facts->timer.retransmits);
+		tell_no_ack(facts, report);
 		return;
 	}
 	report->cause = cause_of_hang(facts);
@@ -532,7 +586,7 @@ void verdict_stalled(const struct sw_handshake *facts, struct report_handshake *
 		tell_silence(facts, report);
 		return;
 	}
-	tell_icmp(facts, facts->sk_err_soft, report);
+	tell_icmp(facts, report);
 	why(report, "%s; %s%s came back, but the kernel keeps trying",
 	    count_of(facts->syn_sent, "SYN").text, icmp_text(facts, report).text,
 	    icmp_sender(facts).text);
@@ -550,5 +604,7 @@ void verdict_lost(const struct sw_handshake *facts, struct report_handshake *rep
 {
 	report->verdict = VERDICT_UNKNOWN;
 	report->cause = report->role == ROLE_SERVER ? CAUSE_NO_ACK : cause_of_hang(facts);
+	if (report->cause == CAUSE_ICMP)
+		tell_icmp(facts, report);
 	why(report, "its end was not seen: records were lost");
 }

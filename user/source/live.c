@@ -357,7 +357,8 @@ static int explain_refusal(int err)
 				"down (cat /sys/kernel/security/lockdown)");
 		break;
 	case ENOMEM:
-		log_error("no memory for the BPF maps (about 12 MiB): raise the memory limit of "
+		log_error("no memory for the BPF maps (15 MiB, with --all 21 MiB): raise the "
+			  "memory limit of "
 			  "this cgroup");
 		break;
 	default:
@@ -381,7 +382,7 @@ static int load(struct live *live, const struct live_options *options)
 	err = hooks_choose(live->skeleton->obj, &live->session);
 	if (err) {
 		log_error("this kernel has no type information (BTF) for its TCP tracepoints: "
-			  "synwatch needs Linux 5.8 or newer, built with CONFIG_DEBUG_INFO_BTF=y");
+			  "synwatch needs Linux 5.12 or newer, built with CONFIG_DEBUG_INFO_BTF=y");
 		return err;
 	}
 	configure(live, options);

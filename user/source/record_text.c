@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "source/record_text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,6 +59,7 @@ static const struct field handshake_fields[] = {
 	HANDSHAKE("retries", timer.retries),
 	HANDSHAKE("linear", timer.linear),
 	HANDSHAKE("resends", timer.resends),
+	HANDSHAKE("elapsed_ms", timer.elapsed_ms),
 	HANDSHAKE("syn_sent", syn_sent),
 	HANDSHAKE("syn_unsent", syn_unsent),
 	HANDSHAKE("sk_err", sk_err),
@@ -112,7 +114,7 @@ static const struct flag flags[] = {
 	{"linear", SW_F_LINEAR},   {"exiting", SW_F_EXITING},
 	{"icmp", SW_F_ICMP},	   {"duplicate_syn", SW_F_DUPLICATE_SYN},
 	{"err", SW_F_ERR},	   {"untracked", SW_F_UNTRACKED},
-	{"counted", SW_F_COUNTED},
+	{"counted", SW_F_COUNTED}, {"missed", SW_F_MISSED},
 };
 
 static const struct field *fields_of(int kind)
@@ -202,7 +204,6 @@ static bool parse_comm(const char *text, size_t size, char *target)
 {
 	for (size_t i = 0; *text; i++) {
 		char hex[3] = "";
-		char *end;
 
 		if (i + 1 >= size)
 			return false;
@@ -210,13 +211,11 @@ static bool parse_comm(const char *text, size_t size, char *target)
 			target[i] = *text++;
 			continue;
 		}
-		if (text[1] != 'x' || !text[2] || !text[3])
+		if (text[1] != 'x' || !isxdigit((unsigned char)text[2]) ||
+		    !isxdigit((unsigned char)text[3]))
 			return false;
-		hex[0] = text[2];
-		hex[1] = text[3];
-		target[i] = (char)strtoul(hex, &end, 16);
-		if (*end)
-			return false;
+		memcpy(hex, text + 2, 2);
+		target[i] = (char)strtoul(hex, NULL, 16);
 		text += 4;
 	}
 	return true;

@@ -186,7 +186,8 @@ static const struct source_ops replay_ops = {
 	.free = replay_free,
 };
 
-int replay_open(const char *path, const struct filter *filter, struct source **ret_source)
+int replay_open(const char *path, const struct filter *filter, const struct session_filter *words,
+		unsigned int word_count, struct source **ret_source)
 {
 	struct replay *replay = calloc(1, sizeof(*replay));
 	int err;
@@ -196,6 +197,8 @@ int replay_open(const char *path, const struct filter *filter, struct source **r
 	replay->source.ops = &replay_ops;
 	replay->filter = filter;
 	replay->path = path;
+	for (unsigned int i = 0; i < word_count; i++)
+		replay->session.filters[replay->session.filter_count++] = words[i];
 	replay->file = fopen(path, "re");
 	if (!replay->file) {
 		err = -errno;

@@ -15,10 +15,11 @@
  *   hook sys_enter_connect this kernel has no such tracepoint
  *   end time_ns=9000000000
  *
- * The filter stays the caller's. On failure returns a negative errno and has
- * logged one sentence; so does a run that meets a line it cannot read, after
- * it has judged everything before.
+ * The filter and its words, for the session, stay the caller's. On failure returns a negative errno
+ * and has logged one sentence; so does a run that meets a line it cannot read, after it has judged
+ * everything before.
  */
-int replay_open(const char *path, const struct filter *filter, struct source **ret_source);
+int replay_open(const char *path, const struct filter *filter, const struct session_filter *words,
+		unsigned int word_count, struct source **ret_source);
 
 #endif /* SYNWATCH_SOURCE_REPLAY_H */
