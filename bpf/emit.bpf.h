@@ -24,13 +24,14 @@ static __always_inline struct sw_totals *totals_here(void)
 
 /* A softirq may interrupt a task's program between the load and the store of a
  * plain increment on the same CPU, so the increments are atomic. */
-#define count(field)                                              \
-	({                                                        \
-		struct sw_totals *totals_ = totals_here();        \
-                                                                  \
-		if (totals_)                                      \
-			__sync_fetch_and_add(&totals_->field, 1); \
+#define count_more(field, number)                                        \
+	({                                                               \
+		struct sw_totals *totals_ = totals_here();               \
+                                                                         \
+		if (totals_)                                             \
+			__sync_fetch_and_add(&totals_->field, (number)); \
 	})
+#define count(field) count_more(field, 1)
 
 /* floor(log2(value)), 0 for 0; without a loop, for old verifiers. */
 static __always_inline __u32 log2_u32(__u32 value)

@@ -226,8 +226,10 @@ static __always_inline void handshake_catch_up(struct handshake *h, __u8 retrans
 {
 	if (retransmits <= h->retransmits)
 		return;
-	if (config.retries_tell)
+	if (config.retries_tell) {
 		h->syn_sent += retransmits - h->retransmits;
+		count_more(syn_retransmits, retransmits - h->retransmits);
+	}
 	h->retransmits = retransmits;
 }
 
