@@ -20,18 +20,18 @@ struct tcp_sock___6_7 {
 	__u8 tcp_usec_ts : 1;
 };
 
-/* 6.15, 54a378f43425 ("tcp: add the ability to control max RTO"): before, the
+/* 6.15 ("tcp: add the ability to control max RTO"): before, the
  * constant TCP_RTO_MAX, 120 s */
 struct inet_connection_sock___6_15 {
 	__u32 icsk_rto_max;
 };
 
-/* 6.19, 9a5e5334adc0 ("tcp: remove icsk->icsk_retransmit_timer") */
+/* 6.19, 9a5e5334 ("tcp: remove icsk->icsk_retransmit_timer") */
 struct sock___6_19 {
 	struct timer_list tcp_retransmit_timer;
 };
 
-/* 5.17, 5903123f662e ("tcp: Use BPF timeout setting for SYN ACK RTO"): before,
+/* 5.17 ("tcp: Use BPF timeout setting for SYN ACK RTO"): before,
  * every request started at TCP_TIMEOUT_INIT, 1 s */
 struct request_sock___5_17 {
 	__u32 timeout;

@@ -37,7 +37,7 @@ struct hook {
 static const struct hook all_hooks[] = {
 	{.program = "inet_sock_set_state", .name = "inet_sock_set_state", .indispensable = true},
 	{.program = "tcp_retransmit_skb", .name = "tcp_retransmit_skb", .max_args = 2},
-	/* 6.17, ad892e912b84 ("tcp: trace retransmit failures in tcp_retransmit_skb") */
+	/* 6.17, ad892e91 ("tcp: trace retransmit failures in tcp_retransmit_skb") */
 	{.program = "tcp_retransmit_skb_err", .name = "tcp_retransmit_skb", .min_args = 3},
 	{.program = "tcp_retransmit_synack", .name = "tcp_retransmit_synack"},
 	{.program = "tcp_receive_reset", .name = "tcp_receive_reset"},
