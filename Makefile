@@ -69,7 +69,7 @@ objects = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 # Pure, or as good as: no libbpf, no socket, no clock. The program, the unit
 # tests and the replay share it.
 core := $(call objects,user/core/*.c user/cli/*.c user/sink/*.c \
-	user/source/replay.c user/source/record_text.c)
+	user/source/kallsyms.c user/source/procfs.c user/source/record_text.c user/source/replay.c)
 live := $(filter-out $(core),$(call objects,user/source/*.c))
 main := $(call objects,user/*.c)
 unit_objects := $(call objects,tests/unit/test_*.c)

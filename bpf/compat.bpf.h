@@ -31,6 +31,11 @@ struct sock___6_19 {
 	struct timer_list tcp_retransmit_timer;
 };
 
+/* Before the pair of ports became one word, 6.8: a seqlock and two ints */
+struct local_ports___old {
+	int range[2];
+};
+
 /* 5.17 ("tcp: Use BPF timeout setting for SYN ACK RTO"): before,
  * every request started at TCP_TIMEOUT_INIT, 1 s */
 struct request_sock___5_17 {

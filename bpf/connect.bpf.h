@@ -153,6 +153,7 @@ static __always_inline void connect_report(const struct connecting *c, long ret)
 	record->tuple = tuple;
 	owner_of_current(&record->owner);
 	timer_of_sock(sk, &record->timer, &flags);
+	ports_of_netns(sk, &record->port_low, &record->port_high);
 	record->old_state = c->closed_unsent ? TCP_SYN_SENT : TCP_CLOSE;
 	record->new_state = TCP_CLOSE;
 	emit_submit(record);

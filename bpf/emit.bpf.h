@@ -84,6 +84,14 @@ static __always_inline struct sw_handshake *emit_reserve(__u8 kind, __u64 now)
 	return record;
 }
 
+/* For what can wait until the reader has been here: the other half of the ring
+ * is for what happens. */
+static __always_inline bool emit_has_room(void)
+{
+	return bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) <
+	       bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 2;
+}
+
 /* Under a stream of everything, waking the reader for each record would cost
  * more than the record: the reader looks by itself now and then, and is woken
  * only when much is waiting. */

@@ -112,6 +112,20 @@ static __always_inline bool filter_unowned(__u32 uid, bool has_uid)
 	return true;
 }
 
+/* One that the user side has looked up. */
+static __always_inline bool filter_owner(const struct sw_seed_owner *known)
+{
+	const struct sw_owner *owner = &known->owner;
+
+	if ((config.filters & SW_FILTER_PID) && !bpf_map_lookup_elem(&filter_pids, &owner->pid))
+		return false;
+	if ((config.filters & SW_FILTER_UID) && !bpf_map_lookup_elem(&filter_uids, &owner->uid))
+		return false;
+	if ((config.filters & SW_FILTER_COMM) && !bpf_map_lookup_elem(&filter_comms, owner->comm))
+		return false;
+	return !(config.filters & SW_FILTER_CGROUP) || known->in_cgroup;
+}
+
 static __always_inline bool filter_port(__u32 row, __u16 port)
 {
 	__u32 word = row * SW_PORT_WORDS + port / 64;

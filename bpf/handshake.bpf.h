@@ -1,35 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One handshake and its life: open, retry, look, leave.
- *
- * The map holds sockets in SYN_SENT and nothing else, keyed by socket address.
- * An address is reused only after the socket has left SYN_SENT, which deletes
- * its entry; the cookie in the value guards against a run that was missed.
+ * One handshake's life: open, retry, look, leave.
  */
 #ifndef SYNWATCH_HANDSHAKE_BPF_H
 #define SYNWATCH_HANDSHAKE_BPF_H
-
-struct handshake {
-	__u64 cookie;
-	__u64 start_ns;
-	__u64 due_ns; /* the sweep leaves it alone until then */
-	struct sw_owner owner;
-	__u32 flags; /* enum sw_flags: ADOPTED, OWNER, RESET */
-	__u16 syn_sent;
-	__u8 retransmits; /* the highest seen; the kernel forgets it on success */
-	bool streamed;	  /* a record about it went out */
-	bool undecided;	  /* FILTER_UNDECIDED at the start */
-	__u8 old_soft;	  /* sk_err_soft before this attempt; reuse keeps it */
-	__u8 reserved[2];
-	__u32 old_errors; /* on the error queue before this attempt */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct handshake);
-} handshakes SEC(".maps");
 
 /* Timers run up to an eighth late (the timer wheel), so nothing is overdue
  * before that. */
@@ -75,44 +49,53 @@ static __always_inline __u32 syn_elapsed_ms(const struct sock *sk, __u64 now)
 	return sock_syn_age(sk, now, &age) ? age / NSEC_PER_MSEC : 0;
 }
 
+static __always_inline void handshake_forget(__u64 key, struct handshake *h)
+{
+	handshake_land(h);
+	bpf_map_delete_elem(&handshakes, &key);
+}
+
 /* Everything a record of any client kind says. */
 static __always_inline void handshake_fill(struct sw_handshake *record, const struct sock *sk,
 					   const struct handshake *h)
 {
 	__u32 flags = h->flags;
+	__u16 retries_sent;
 
 	record->cookie = h->cookie;
 	record->start_ns = h->start_ns;
 	record->owner = h->owner;
+	record->owners = h->owners;
 	record->syn_sent = h->syn_sent;
 	tuple_of_sock(sk, &record->tuple);
 	timer_of_sock(sk, &record->timer, &flags);
 	if (record->timer.retransmits < h->retransmits)
 		record->timer.retransmits = h->retransmits;
-	if (record->timer.retransmits + 1 > h->syn_sent)
-		record->syn_unsent = record->timer.retransmits + 1 - h->syn_sent;
+	retries_sent = h->syn_sent - !(h->flags & SW_F_FIRST_UNSENT);
+	if (record->timer.retransmits > retries_sent)
+		record->syn_unsent = record->timer.retransmits - retries_sent;
 	record->syn_ns = syn_time(sk, h, record->header.time_ns);
 	record->timer.elapsed_ms = syn_elapsed_ms(sk, record->header.time_ns);
 	record->sk_err = BPF_CORE_READ(sk, sk_err);
 	record->sk_err_soft = BPF_CORE_READ(sk, sk_err_soft);
 	if (record->sk_err_soft == h->old_soft)
 		record->sk_err_soft = 0;
+	record->drop = h->drop;
+	record->err = h->err;
+	if (h->has_err)
+		flags |= SW_F_ERR;
 	icmp_of_sock(sk, h->old_errors, &record->icmp, &flags);
 	if (BPF_CORE_READ(sk, sk_lock.owned))
 		flags |= SW_F_TASK;
 	record->flags = flags;
 }
 
-/* snd_una holds the ISN from tcp_connect_init() until the SYN is acknowledged,
- * then it moves on by what bytes_acked counts: 1, and data that a fast open sent
- * along. Before, on a fresh socket, it is 0, on a reused one stale. */
+/* Known from the first SYN on; before, what is there is stale. */
 static __always_inline void handshake_isn(struct sw_handshake *record, const struct sock *sk)
 {
-	const struct tcp_sock *tp = (const void *)sk;
-
 	if (!record->syn_ns)
 		return;
-	record->isn = BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
+	record->isn = sock_isn(sk);
 	record->flags |= SW_F_ISN;
 }
 
@@ -155,6 +138,7 @@ static __always_inline void handshake_open(const struct sock *sk)
 	h.old_errors = sk->sk_error_queue.qlen;
 	owner_of_current(&h.owner);
 	h.streamed = config.stream_all && !h.undecided;
+	race_enter(sk, &h);
 	if (bpf_map_update_elem(&handshakes, &key, &h, BPF_ANY))
 		count(map_full);
 	if (!h.streamed)
@@ -174,23 +158,33 @@ static __always_inline void handshake_open(const struct sock *sk)
 	emit_submit(record);
 }
 
+static __always_inline bool adopt_owner(struct handshake *h, const struct sw_seed_owner *owner)
+{
+	if (!owner || !owner->owners)
+		return filter_unowned(0, false);
+	h->owner = owner->owner;
+	h->owners = owner->owners;
+	h->flags |= SW_F_OWNER;
+	return filter_owner(owner);
+}
+
 /*
  * A handshake that was under way before the watch began, or found no slot in
- * the map when it opened. Its owner is unknown.
+ * the map when it opened. Only the seeding knows its owner; else NULL.
  */
 static __always_inline bool handshake_adopt(const struct sock *sk, struct handshake *h, __u64 now,
-					    bool retrying)
+					    bool retrying, const struct sw_seed_owner *owner)
 {
 	__u64 age;
 
-	if (!filter_role(SW_FILTER_CLIENT) || !filter_unowned(0, false) ||
+	if (!filter_role(SW_FILTER_CLIENT) || !adopt_owner(h, owner) ||
 	    filter_sock(sk) == FILTER_REFUSE)
 		return false;
 	h->start_ns = now;
 	if (sock_syn_age(sk, now, &age))
 		h->start_ns -= age;
 	h->cookie = bpf_get_socket_cookie((void *)sk);
-	h->flags = SW_F_ADOPTED;
+	h->flags |= SW_F_ADOPTED;
 	h->retransmits = sock_retransmits(sk);
 	/* As if all had been sent, nobody counted; the one under way comes on top. */
 	h->syn_sent = h->retransmits + !retrying;
@@ -209,10 +203,13 @@ static __always_inline struct handshake *handshake_find(const struct sock *sk, _
 	if (h) {
 		if (!handshake_refused(sk, h))
 			return h;
-		bpf_map_delete_elem(&handshakes, &key);
+		handshake_forget(key, h);
 		return 0;
 	}
-	if (!handshake_adopt(sk, &adopted, now, retrying))
+	/* The seeding will come by, and it knows the owner. */
+	if (retrying && seeding)
+		return 0;
+	if (!handshake_adopt(sk, &adopted, now, retrying, 0))
 		return 0;
 	if (bpf_map_update_elem(&handshakes, &key, &adopted, BPF_ANY))
 		count(map_full);
@@ -253,7 +250,12 @@ static __always_inline void handshake_retry(const struct sock *sk, int err, bool
 		count(syn_retransmits);
 	}
 	h->retransmits = retransmits;
+	if (sock_asked_ecn(sk))
+		h->flags |= SW_F_ECN;
+	h->has_err = has_err;
+	h->err = err;
 	h->streamed = true;
+	handshake_take_off(sk, h);
 	record = emit_reserve(SW_RETRY, now);
 	if (!record) {
 		h->due_ns = now; /* let the sweep tell instead */
@@ -261,9 +263,6 @@ static __always_inline void handshake_retry(const struct sock *sk, int err, bool
 	}
 	handshake_fill(record, sk, h);
 	handshake_isn(record, sk);
-	if (has_err)
-		record->flags |= SW_F_ERR;
-	record->err = err;
 	record->old_state = record->new_state = TCP_SYN_SENT;
 	h->due_ns = due_at(now, &record->timer, record->flags & ~SW_F_PENDING);
 	emit_submit(record);
@@ -278,23 +277,27 @@ static __always_inline bool closed_unsent(const struct sock *sk)
 	       !sock_timer_pending(sk);
 }
 
-static __always_inline void handshake_emit_close(const struct sock *sk, const struct handshake *h,
-						 __u64 now, __u8 old_state, __u8 new_state,
-						 __u64 syn_ns)
+/* What every record of an end says, or NULL (counted). */
+static __always_inline struct sw_handshake *
+handshake_end(const struct sock *sk, struct handshake *h, __u64 now, __u8 new_state, __u64 syn_ns)
 {
-	struct sw_handshake *record = emit_reserve(SW_CLOSE, now);
+	struct sw_handshake *record;
 
+	handshake_land(h);
+	if (!h->in_flight)
+		handshake_claim_stray(sk, h, sock_isn(sk));
+	record = emit_reserve(SW_CLOSE, now);
 	if (!record)
-		return;
+		return 0;
 	handshake_fill(record, sk, h);
 	if (syn_ns)
 		record->syn_ns = syn_ns;
 	handshake_isn(record, sk);
-	if (new_state == TCP_CLOSE && (record->flags & SW_F_TASK))
-		closer_of_current(&record->closer, &record->flags);
-	record->old_state = old_state;
+	if (!config.resets_tell)
+		record->flags |= SW_F_UNTRACKED;
+	record->old_state = TCP_SYN_SENT;
 	record->new_state = new_state;
-	emit_submit(record);
+	return record;
 }
 
 /*
@@ -321,11 +324,23 @@ static __always_inline bool handshake_answered(const struct sock *sk, struct han
 {
 	__u64 latency = handshake_latency(sk, h, now);
 
+	race_won(sk, h);
 	*ret_syn_ns = now - latency;
 	if (h->retransmits || latency >= config.quiet_ns)
 		return false;
 	count_healthy(latency);
 	h->flags |= SW_F_COUNTED;
+	return !h->streamed && !config.stream_all;
+}
+
+/* Closed by its application, because a sibling got through first. True if that
+ * is all there is to say: it is counted as healthy. */
+static __always_inline bool handshake_lost_race(const struct sock *sk, struct handshake *h)
+{
+	if (!race_lost(sk, h) || BPF_CORE_READ(sk, sk_err) || !BPF_CORE_READ(sk, sk_lock.owned))
+		return false;
+	count(healthy);
+	h->flags |= SW_F_COUNTED | SW_F_RACE_LOST;
 	return !h->streamed && !config.stream_all;
 }
 
@@ -335,13 +350,22 @@ static __always_inline void handshake_leave(const struct sock *sk, struct handsh
 					    __u8 old_state, __u8 new_state)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct sw_handshake *record;
 	__u64 syn_ns = 0;
 
 	if (handshake_refused(sk, h))
 		return;
 	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
 		return;
-	handshake_emit_close(sk, h, now, old_state, new_state, syn_ns);
+	if (new_state == TCP_CLOSE && handshake_lost_race(sk, h))
+		return;
+	record = handshake_end(sk, h, now, new_state, syn_ns);
+	if (!record)
+		return;
+	record->old_state = old_state;
+	if (new_state == TCP_CLOSE && (record->flags & SW_F_TASK))
+		closer_of_current(&record->closer, &record->flags);
+	emit_submit(record);
 }
 
 /*
@@ -362,18 +386,12 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
 		return;
 	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
 		return;
-	record = emit_reserve(SW_CLOSE, now);
+	record = handshake_end(sk, h, now, new_state, syn_ns);
 	if (!record)
 		return;
-	handshake_fill(record, sk, h);
-	if (syn_ns)
-		record->syn_ns = syn_ns;
-	handshake_isn(record, sk);
 	record->flags = (record->flags & ~SW_F_TASK) | SW_F_MISSED;
 	if (err)
 		record->sk_err = -err;
-	record->old_state = TCP_SYN_SENT;
-	record->new_state = new_state;
 	emit_submit(record);
 }
 
@@ -393,7 +411,7 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 		return;
 	if ((__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != h->cookie) {
 		/* The socket is gone, and how it ended with it. */
-		bpf_map_delete_elem(&handshakes, &key);
+		handshake_forget(key, h);
 		count(missed);
 		return;
 	}
@@ -406,7 +424,7 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 		return;
 	}
 	if (handshake_refused(sk, h)) {
-		bpf_map_delete_elem(&handshakes, &key);
+		handshake_forget(key, h);
 		return;
 	}
 	/* The SYN may be put off by TCP_FASTOPEN_CONNECT: that is no trouble. */
@@ -415,6 +433,10 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 		return;
 	}
 	handshake_catch_up(h, sock_retransmits(sk));
+	if (syn_time(sk, h, now))
+		handshake_take_off(sk, h);
+	if (!emit_has_room())
+		return; /* still due: the next sweep will tell */
 	record = emit_reserve(SW_LOOK, now);
 	if (!record)
 		return;
@@ -426,6 +448,7 @@ static __always_inline void handshake_look(__u64 key, struct handshake *h)
 	}
 	handshake_fill(record, sk, h);
 	handshake_isn(record, sk);
+	record->flags &= ~SW_F_TASK; /* nothing changed, so nobody did it */
 	record->old_state = record->new_state = state;
 	h->retransmits = record->timer.retransmits;
 	h->streamed = true;

@@ -85,6 +85,24 @@ static __always_inline void tuple_of_request(const struct request_sock *req, con
 	tuple->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 }
 
+/* net.ipv4.ip_local_port_range of the socket's namespace */
+static __always_inline void ports_of_netns(const struct sock *sk, __u16 *low, __u16 *high)
+{
+	const struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	const struct local_ports *ports = &net->ipv4.ip_local_ports;
+	const struct local_ports___old *older = (const void *)ports;
+
+	if (bpf_core_field_size(ports->range) == sizeof(__u32)) {
+		__u32 range = BPF_CORE_READ(ports, range);
+
+		*low = range & 0xffff;
+		*high = range >> 16;
+	} else {
+		*low = BPF_CORE_READ(older, range[0]);
+		*high = BPF_CORE_READ(older, range[1]);
+	}
+}
+
 static __always_inline void owner_of_current(struct sw_owner *owner)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
@@ -108,6 +126,16 @@ static __always_inline void closer_of_current(struct sw_closer *closer, __u32 *f
 		*flags |= SW_F_EXITING;
 		closer->exit_code = BPF_CORE_READ(task, signal, group_exit_code);
 	}
+}
+
+/* snd_una holds the ISN from tcp_connect_init() until the SYN is acknowledged,
+ * then it moves on by what bytes_acked counts: 1, and data that a fast open sent
+ * along. Before, on a fresh socket, it is 0, on a reused one stale. */
+static __always_inline __u32 sock_isn(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+
+	return BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
 }
 
 /* Retransmissions of the SYN, the one under way included. */
@@ -139,6 +167,19 @@ static __always_inline __u32 sock_rto_max(const struct sock *sk)
 	if (bpf_core_field_exists(icsk->icsk_rto_max))
 		return BPF_CORE_READ(icsk, icsk_rto_max);
 	return ns_to_jiffies(RTO_MAX_NS);
+}
+
+/* Did the first SYN ask for ECN, so that a retry does not? tcp_ecn_send_syn()
+ * notes it, whatever made it ask (tcp_ecn, a route, the congestion control), and
+ * the SYN-ACK may clear it. */
+static __always_inline bool sock_asked_ecn(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+	const struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	const struct netns_ipv4 *ipv4 = &net->ipv4;
+
+	return BPF_CORE_READ(tp, ecn_flags) & TCP_ECN_OK &&
+	       BPF_CORE_READ_BITFIELD_PROBED(ipv4, sysctl_tcp_ecn_fallback);
 }
 
 /* The clock's timer and limits, for a socket in SYN_SENT or just out of it. */

@@ -15,16 +15,24 @@
 
 #include "synwatch/config.h"
 #include "synwatch/record.h"
+#include "synwatch/seed.h"
 
 const volatile struct sw_config config = {};
+
+/* Set by the user side until all handshakes already under way are adopted. */
+bool seeding = false;
 
 #include "compat.bpf.h"
 #include "sock.bpf.h"
 #include "emit.bpf.h"
 #include "filter.bpf.h"
+#include "handshakes.bpf.h"
+#include "drop.bpf.h"
+#include "race.bpf.h"
 #include "handshake.bpf.h"
 #include "connect.bpf.h"
 #include "request.bpf.h"
+#include "seed.bpf.h"
 
 /* MPTCP's msk (262), SCTP and DCCP share inet_sock_set_state. */
 static __always_inline bool is_tcp(const struct sock *sk)
@@ -46,7 +54,8 @@ static __always_inline void left_handshake(const struct sock *sk, int old_state,
 		return;
 	} else {
 		/* Answered, it was no trouble that anybody saw. */
-		if (new_state != TCP_CLOSE || !handshake_adopt(sk, &h, bpf_ktime_get_ns(), false))
+		if (new_state != TCP_CLOSE ||
+		    !handshake_adopt(sk, &h, bpf_ktime_get_ns(), false, 0))
 			return;
 		h.flags |= SW_F_UNTRACKED;
 	}
@@ -113,6 +122,34 @@ int BPF_PROG(tcp_receive_reset, const struct sock *sk)
 	return 0;
 }
 
+/* An answer in SYN_SENT that cannot be accepted is answered with a RST. sk is
+ * NULL for segments without a socket (6.10+), so it is looked up, never read. */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(tcp_send_reset, const struct sock *sk)
+{
+	struct handshake *h = handshake_of_sock(sk);
+
+	if (h)
+		h->flags |= SW_F_BAD_ANSWER;
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(kfree_skb, const struct sk_buff *skb, const void *place, __u32 reason)
+{
+	drop_segment(skb, place, reason, 0);
+	return 0;
+}
+
+/* 6.11+: rx_sk, the socket that was to have it, may be NULL */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(kfree_skb_sk, const struct sk_buff *skb, const void *place, __u32 reason,
+	     const struct sock *rx_sk)
+{
+	drop_segment(skb, place, reason, rx_sk);
+	return 0;
+}
+
 SEC("tp/syscalls/sys_enter_connect")
 int sys_enter_connect(struct trace_event_raw_sys_enter *ctx)
 {
@@ -136,6 +173,21 @@ int look(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (key && h)
 		handshake_look(*key, h);
+	return 0;
+}
+
+/* One call per TCP socket of the reader's network namespace. */
+SEC("iter/tcp")
+int seed(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	const struct tcp_sock *tp;
+
+	if (!common || common->skc_state != TCP_SYN_SENT)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	if (tp)
+		seed_sock(ctx->meta->seq, (const void *)tp);
 	return 0;
 }
 

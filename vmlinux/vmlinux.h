@@ -56,6 +56,7 @@ enum {
 
 enum {
 	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_RING_SIZE = 1,
 };
 
 /* include/net/tcp_states.h */
@@ -65,12 +66,29 @@ enum {
 	TCP_SYN_RECV = 3,
 	TCP_CLOSE = 7,
 	TCP_LISTEN = 10,
+	TCP_NEW_SYN_RECV = 12,
 };
 
 #define AF_INET	 2
 #define AF_INET6 10
 
 #define IPPROTO_TCP 6
+
+#define ETH_P_IP   0x0800
+#define ETH_P_IPV6 0x86DD
+
+#define IP_OFFSET 0x1fff /* of iphdr.frag_off */
+
+/* the flags byte of a TCP header */
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_RST 0x04
+#define TCP_FLAG_ACK 0x10
+
+#define TCP_ECN_OK 1 /* include/net/tcp.h */
+
+#define RTN_LOCAL 2	     /* include/uapi/linux/rtnetlink.h */
+#define RTF_LOCAL 0x80000000 /* include/uapi/linux/ipv6_route.h */
 
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
@@ -86,6 +104,7 @@ enum {
 #define EINTR	     4
 #define EBADF	     9
 #define EFAULT	     14
+#define EEXIST	     17
 #define EAFNOSUPPORT 97
 #define EALREADY     114
 #define EINPROGRESS  115
@@ -130,7 +149,13 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct local_ports {
+	__u32 range; /* high << 16 | low since 6.8; before, int range[2] */
+};
+
 struct netns_ipv4 {
+	struct local_ports ip_local_ports;
+	__u8 sysctl_tcp_ecn_fallback;	/* int before 5.13 */
 	__u8 sysctl_tcp_syn_retries;	/* int before 5.13 */
 	__u8 sysctl_tcp_synack_retries; /* int before 5.13 */
 };
@@ -173,6 +198,7 @@ struct sock {
 	int sk_err;
 	int sk_err_soft;
 	kuid_t sk_uid;
+	struct socket *sk_socket;
 	__u16 sk_protocol; /* a bit field before 5.6 */
 };
 
@@ -202,6 +228,7 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 srtt_us;
 	__u64 bytes_acked;
+	__u8 ecn_flags;
 	__u32 retrans_stamp;
 };
 
@@ -239,9 +266,64 @@ struct sock_exterr_skb {
 };
 
 struct sk_buff {
+	struct sock *sk;
+	struct net_device *dev;
+	unsigned long _skb_refdst;
+	int skb_iif;
 	unsigned char *head;
 	__u16 network_header;
+	__be16 protocol;
 	char cb[48];
+};
+
+/* kfree_skb */
+
+enum skb_drop_reason {
+	SKB_CONSUMED = 1,		   /* 6.5+, before: not a value of its own */
+	SKB_DROP_REASON_NOT_SPECIFIED = 2, /* numbers shift from kernel to kernel */
+	SKB_DROP_REASON_OTHERHOST = 13,
+	SKB_DROP_REASON_QUEUE_PURGE = 104,
+	SKB_DROP_REASON_PACKET_SOCK_ERROR = 106,
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct in_ifaddr {
+	struct in_ifaddr *ifa_next;
+	__be32 ifa_local;
+};
+
+struct in_device {
+	struct in_ifaddr *ifa_list;
+};
+
+struct inet6_ifaddr {
+	struct in6_addr addr;
+	struct list_head if_list;
+};
+
+struct inet6_dev {
+	struct list_head addr_list;
+};
+
+struct net_device {
+	possible_net_t nd_net;
+	struct in_device *ip_ptr;
+	struct inet6_dev *ip6_ptr;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct rtable {
+	__u16 rt_type;
+};
+
+struct rt6_info {
+	__u32 rt6i_flags;
 };
 
 /* The current task */
@@ -250,8 +332,13 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+struct inode {
+	unsigned long i_ino;
+};
+
 struct file {
 	void *private_data;
+	struct inode *f_inode;
 };
 
 struct fdtable {
@@ -270,8 +357,6 @@ struct task_struct {
 };
 
 /* sys_enter_connect, sys_exit_connect */
-
-struct inode;
 
 typedef enum {
 	SS_FREE = 0,
@@ -308,6 +393,13 @@ struct bpf_iter__bpf_map_elem {
 	void *value;
 };
 
+/* iter/tcp */
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
+
 #pragma clang attribute pop
 
 /* Never relocated: fixed by the wire or by the user ABI. */
@@ -317,6 +409,39 @@ struct sockaddr_in6 {
 	__be16 sin6_port;
 	__be32 sin6_flowinfo; /* of a sockaddr_in: sin_addr */
 	__u8 sin6_addr[16];
+};
+
+struct iphdr {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 tot_len;
+	__be16 id;
+	__be16 frag_off;
+	__u8 ttl;
+	__u8 protocol;
+	__u16 check;
+	__be32 saddr;
+	__be32 daddr;
+};
+
+struct ipv6hdr {
+	__u8 version_class;
+	__u8 flow[3];
+	__be16 payload_len;
+	__u8 nexthdr;
+	__u8 hop_limit;
+	__u8 saddr[16];
+	__u8 daddr[16];
+};
+
+struct tcphdr {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack_seq;
+	__u8 doff;
+	__u8 flags;
+	__be16 window;
 };
 
 #endif /* SYNWATCH_VMLINUX_H */

@@ -43,6 +43,10 @@ struct sw_config {
 	/* Volume, not judgement: a handshake younger than this, not yet retried
 	 * and then answered, is only counted. */
 	__u64 quiet_ns;
+	/* Dropped SYNs and SYN-ACKs of no known handshake that one CPU keeps in
+	 * 100 ms; more are only counted. */
+	__u64 strays_per_window;
+	__u32 resets_tell;  /* tcp_receive_reset is there */
 	__u32 retries_tell; /* every retransmission has its event, failed ones too */
 	__u32 stream_all;   /* stream every transition, healthy ones too */
 	__u32 wakeup_bytes; /* wake the reader when that much is waiting; 0: always */

@@ -17,9 +17,10 @@
 #define SYNWATCH_RECORD_H
 
 /* Raised with every change of the layout of any record. */
-#define SW_ABI_VERSION 1
+#define SW_ABI_VERSION 2
 
 #define SW_COMM_LEN	 16
+#define SW_NAME_LEN	 48
 #define SW_LATENCY_SLOTS 32
 
 enum sw_kind {
@@ -38,6 +39,7 @@ enum sw_kind {
 	SW_COUNTS, /* struct sw_counts */
 	SW_LOSS,   /* struct sw_loss */
 	SW_CLOCK,  /* struct sw_clock */
+	SW_NAME,   /* struct sw_name */
 	SW_KIND_COUNT,
 };
 
@@ -77,7 +79,7 @@ enum sw_flags {
 	SW_F_ICMP = 1 << 8,
 	/* The re-sent SYN-ACK answers a duplicate SYN, it is not a timer's retry. */
 	SW_F_DUPLICATE_SYN = 1 << 9,
-	/* err is filled in: this kernel reports the result of a retransmission. */
+	/* err is the result of the last retransmission: this kernel reports it. */
 	SW_F_ERR = 1 << 10,
 	/* No slot was free for it: earlier facts (a RST, say) went unnoticed. */
 	SW_F_UNTRACKED = 1 << 11,
@@ -86,6 +88,21 @@ enum sw_flags {
 	/* The transition itself was missed (the kernel did not run the program).
 	 * Noticed later, by the sweep or by the return of connect(): then err. */
 	SW_F_MISSED = 1 << 13,
+	/* tcp_send_reset fired on this socket while it was in SYN_SENT: an answer
+	 * came that it could not accept. */
+	SW_F_BAD_ANSWER = 1 << 14,
+	/* drop is filled in. */
+	SW_F_DROP = 1 << 15,
+	/* Closed by its application because a sibling (same process and port,
+	 * another address, begun within 300 ms) got through first: the loser of a
+	 * race, RFC 8305. */
+	SW_F_RACE_LOST = 1 << 16,
+	/* The first SYN asked for ECN, and by tcp_ecn_fallback (RFC 3168 6.1.1.1)
+	 * those sent again do not. Known from the first retry on. */
+	SW_F_ECN = 1 << 17,
+	/* The first SYN was killed on its way out, inside connect(); syn_sent
+	 * counts retries only. */
+	SW_F_FIRST_UNSENT = 1 << 18,
 };
 
 struct sw_tuple {
@@ -145,6 +162,29 @@ struct sw_closer {
 	__u32 reserved;
 };
 
+enum sw_drop_what {
+	SW_DROP_SYN = 1,
+	SW_DROP_SYNACK,
+	SW_DROP_OTHER, /* another segment that a socket in SYN_SENT could not use */
+};
+
+enum sw_drop_where {
+	SW_DROP_OUTPUT = 1, /* on its way out of the host or namespace that made it */
+	SW_DROP_LOCAL,	    /* in the namespace that it was for */
+	SW_DROP_TRANSIT,    /* in one that it only crossed */
+};
+
+/* The newest segment of this handshake that this host threw away (kfree_skb). */
+struct sw_drop {
+	__u64 place;  /* the code that freed it: an address, see SW_NAME */
+	__u32 reason; /* enum skb_drop_reason of the kernel, see SW_NAME */
+	__u32 netns;
+	__u8 what;     /* enum sw_drop_what */
+	__u8 where;    /* enum sw_drop_where */
+	__u16 count;   /* of this handshake so far */
+	__u32 attempt; /* retries made when it happened: is it news? */
+};
+
 struct sw_handshake {
 	struct sw_header header;
 	__u64 cookie;	/* socket cookie; the request's for a server */
@@ -162,9 +202,13 @@ struct sw_handshake {
 	__u16 sk_err_soft;
 	__u8 old_state; /* TCP_*, include/net/tcp_states.h */
 	__u8 new_state;
-	__u8 reserved[6];
+	/* Local error EADDRNOTAVAIL: net.ipv4.ip_local_port_range. */
+	__u16 port_low;
+	__u16 port_high;
+	__u16 owners; /* with SW_F_OWNER: processes that have it open, 0: not counted */
 	struct sw_icmp icmp;
 	struct sw_closer closer;
+	struct sw_drop drop;
 };
 
 /* Healthy handshakes since the previous record of this kind. */
@@ -190,13 +234,26 @@ struct sw_clock {
 	__s64 offset_ns;
 };
 
+enum sw_name_of { SW_NAME_REASON, SW_NAME_PLACE };
+
+/* What a number of this kernel means; comes before the first record with it. */
+struct sw_name {
+	struct sw_header header;
+	__u64 number;
+	__u32 of; /* enum sw_name_of */
+	__u32 reserved;
+	char name[SW_NAME_LEN]; /* "NETFILTER_DROP", "nf_hook_slow" */
+};
+
 _Static_assert(sizeof(struct sw_header) == 16, "sw_header");
 _Static_assert(sizeof(struct sw_tuple) == 44, "sw_tuple");
 _Static_assert(sizeof(struct sw_owner) == 40, "sw_owner");
 _Static_assert(sizeof(struct sw_timer) == 40, "sw_timer");
 _Static_assert(sizeof(struct sw_icmp) == 24, "sw_icmp");
 _Static_assert(sizeof(struct sw_closer) == 32, "sw_closer");
-_Static_assert(sizeof(struct sw_handshake) == 248, "sw_handshake");
+_Static_assert(sizeof(struct sw_drop) == 24, "sw_drop");
+_Static_assert(sizeof(struct sw_handshake) == 272, "sw_handshake");
+_Static_assert(sizeof(struct sw_name) == 80, "sw_name");
 _Static_assert(sizeof(struct sw_counts) == 288, "sw_counts");
 _Static_assert(sizeof(struct sw_loss) == 48, "sw_loss");
 _Static_assert(sizeof(struct sw_clock) == 24, "sw_clock");

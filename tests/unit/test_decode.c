@@ -57,6 +57,7 @@ static void every_kind_comes_through_unchanged(void **state)
 		{SW_COUNTS, sizeof(struct sw_counts)},
 		{SW_LOSS, sizeof(struct sw_loss)},
 		{SW_CLOCK, sizeof(struct sw_clock)},
+		{SW_NAME, sizeof(struct sw_name)},
 	};
 
 	(void)state;
@@ -65,6 +66,8 @@ static void every_kind_comes_through_unchanged(void **state)
 		union decode_record given = {.handshake = sound()}, record;
 
 		given.header = facts_header(kinds[i].kind, kinds[i].size, BEGIN + SEC);
+		if (kinds[i].kind == SW_NAME)
+			memset(given.name.name, '\0', sizeof(given.name.name));
 		assert_int_equal(decode_size(kinds[i].kind), kinds[i].size);
 		assert_int_equal(decode_exactly(&given, kinds[i].size, &record), 0);
 		assert_memory_equal(&record, &given, kinds[i].size);
@@ -191,6 +194,7 @@ static void an_error_that_is_no_errno_is_refused(void **state)
 static void names_are_terminated(void **state)
 {
 	struct sw_handshake given = sound();
+	struct sw_name name = {};
 	union decode_record record;
 
 	(void)state;
@@ -199,6 +203,10 @@ static void names_are_terminated(void **state)
 	assert_int_equal(decode_exactly(&given, sizeof(given), &record), 0);
 	assert_string_equal(record.handshake.owner.comm, "xxxxxxxxxxxxxxx");
 	assert_string_equal(record.handshake.closer.comm, "yyyyyyyyyyyyyyy");
+	name.header = facts_header(SW_NAME, sizeof(name), BEGIN);
+	memset(name.name, 'z', SW_NAME_LEN);
+	assert_int_equal(decode_exactly(&name, sizeof(name), &record), 0);
+	assert_string_equal(record.name.name, "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz");
 }
 
 int main(void)

@@ -29,6 +29,7 @@ struct scene {
 	size_t length;
 	size_t heard; /* of it, by expect() */
 	FILE *out;
+	bool patterns; /* are written, too */
 	struct report last;
 };
 
@@ -59,6 +60,13 @@ static void on_report(void *ctx, const struct report *report)
 			"loss ring%" PRIu64 " full%" PRIu64 " suppressed%" PRIu64 " late%" PRIu64
 			" missed%" PRIu64 "\n",
 			loss->ring, loss->map_full, loss->suppressed, loss->late, loss->missed);
+		break;
+	case REPORT_PATTERN:
+		if (!scene->patterns)
+			break;
+		fprintf(scene->out, "pattern %.3f %s\n",
+			(double)(int64_t)(report->time_ns - BEGIN) / (double)SEC,
+			report->pattern.text);
 		break;
 	case REPORT_SUMMARY:
 		fprintf(scene->out, "summary healthy%" PRIu64 " lost%" PRIu64 "\n",
@@ -100,14 +108,19 @@ static void expect(struct scene *scene, const char *said)
 	scene->heard = scene->length;
 }
 
-static void finish(struct scene *scene, uint64_t time_ns, const char *said)
+static void close_scene(struct scene *scene)
 {
-	engine_finish(scene->engine, time_ns);
-	expect(scene, said);
 	assert_null(engine_free(scene->engine));
 	fclose(scene->out);
 	free(scene->said);
 	free(scene);
+}
+
+static void finish(struct scene *scene, uint64_t time_ns, const char *said)
+{
+	engine_finish(scene->engine, time_ns);
+	expect(scene, said);
+	close_scene(scene);
 }
 
 #define QUIET "summary healthy0 lost0\n"
@@ -175,6 +188,25 @@ static void a_syn_sent_again_at_once_may_hang_all_the_same(void **state)
 		      "stall 1.034 stalled/no_answer r2\n");
 	tell(scene, timed_out(BEGIN + 4 * SEC, 2));
 	expect(scene, "end 4.000 timed_out/no_answer r2\n");
+	finish(scene, BEGIN + 5 * SEC, QUIET);
+}
+
+/* connect() has disconnected the socket by the time anybody looks. */
+static void a_missed_end_keeps_the_addresses(void **state)
+{
+	struct scene *scene = open_scene((struct engine_options){});
+	struct sw_handshake end = timed_out(BEGIN + 4 * SEC, 2);
+
+	(void)state;
+	tell(scene, facts_client(SW_RETRY, BEGIN + 1014 * MS, 1));
+	expect(scene, "stall 1.014 stalled/no_answer r1\n");
+	end.flags |= SW_F_MISSED;
+	memset(&end.tuple, 0, sizeof(end.tuple));
+	end.tuple.family = 6;
+	tell(scene, end);
+	expect(scene, "end 4.000 timed_out/no_answer r2\n");
+	assert_int_equal(scene->last.handshake.tuple.rport, 80);
+	assert_int_equal(scene->last.handshake.tuple.family, 4);
 	finish(scene, BEGIN + 5 * SEC, QUIET);
 }
 
@@ -489,7 +521,7 @@ static void a_loss_record_passes_and_adds_up(void **state)
 	feed(scene, &loss, sizeof(loss));
 	/* since the last one, not since the beginning */
 	expect(scene, "loss ring1 full2 suppressed3 late0 missed4\n");
-	finish(scene, BEGIN + 2 * SEC, "summary healthy0 lost20\n");
+	finish(scene, BEGIN + 2 * SEC, "summary healthy0 lost14\n");
 }
 
 static void records_within_the_grace_are_not_late(void **state)
@@ -600,6 +632,100 @@ static void what_makes_no_sense_is_left_out(void **state)
 	finish(scene, BEGIN + SEC, QUIET);
 }
 
+/* --- names of what the kernel counts --- */
+
+/* Dated as the record that it explains, and before it. */
+static void name(struct scene *scene, uint64_t time_ns, enum sw_name_of of, uint64_t number,
+		 const char *text)
+{
+	struct sw_name record = {.header = facts_header(SW_NAME, sizeof(record), time_ns),
+				 .of = of,
+				 .number = number};
+
+	(void)snprintf(record.name, sizeof(record.name), "%s", text);
+	feed(scene, &record, sizeof(record));
+}
+
+/* This host threw the SYN-ACK away. */
+static struct sw_handshake dropped(struct sw_handshake facts, uint32_t reason, uint64_t place)
+{
+	facts.flags |= SW_F_DROP;
+	facts.drop = (struct sw_drop){.place = place,
+				      .reason = reason,
+				      .netns = facts.tuple.netns,
+				      .what = SW_DROP_SYNACK,
+				      .where = SW_DROP_LOCAL,
+				      .count = 1,
+				      .attempt = facts.timer.retransmits};
+	return facts;
+}
+
+static void names_are_known_from_their_record_on(void **state)
+{
+	struct scene *scene = open_scene((struct engine_options){});
+	const struct report_drop *drop = &scene->last.handshake.drop;
+
+	(void)state;
+	tell(scene, dropped(facts_client(SW_RETRY, BEGIN + 1014 * MS, 1), 24, 0xffffffff81000000));
+	expect(scene, "stall 1.014 stalled/reply_dropped_on_input r1\n");
+	assert_true(scene->last.handshake.has_drop);
+	assert_string_equal(drop->reason, "");
+	assert_string_equal(drop->place, "");
+	assert_int_equal(drop->netns, 4026531840);
+
+	/* what the reason is called decides the cause */
+	name(scene, BEGIN + 2038 * MS, SW_NAME_REASON, 24, "TCP_MD5NOTFOUND");
+	name(scene, BEGIN + 2038 * MS, SW_NAME_PLACE, 0xffffffff81000000, "tcp_v4_rcv");
+	expect(scene, "");
+	tell(scene, dropped(facts_client(SW_RETRY, BEGIN + 2038 * MS, 2), 24, 0xffffffff81000000));
+	expect(scene, "stall 2.038 stalled/bad_answer r2\n");
+	assert_string_equal(drop->reason, "TCP_MD5NOTFOUND");
+	assert_string_equal(drop->place, "tcp_v4_rcv");
+
+	/* another number has no name yet */
+	tell(scene, dropped(timed_out(BEGIN + 4 * SEC, 2), 25, 0xffffffff81000000));
+	expect(scene, "end 4.000 timed_out/reply_dropped_on_input r2\n");
+	assert_string_equal(drop->reason, "");
+	assert_string_equal(drop->place, "tcp_v4_rcv");
+	finish(scene, BEGIN + 5 * SEC, QUIET);
+}
+
+/* The stall that a deadline makes true is told with the names known then. */
+static void a_stall_by_deadline_has_its_drop_named(void **state)
+{
+	struct scene *scene = open_scene((struct engine_options){.stall_after_ns = 2500 * MS});
+
+	(void)state;
+	tell(scene, dropped(facts_client(SW_RETRY, BEGIN + 1014 * MS, 1), 24, 1));
+	name(scene, BEGIN + 1014 * MS, SW_NAME_REASON, 24, "TCP_MD5NOTFOUND");
+	engine_advance(scene->engine, BEGIN + 2500 * MS + GRACE);
+	expect(scene, "stall 2.500 stalled/bad_answer r1\n");
+	assert_string_equal(scene->last.handshake.drop.reason, "TCP_MD5NOTFOUND");
+	finish(scene, BEGIN + 3 * SEC, QUIET);
+}
+
+static void names_without_end_do_no_harm(void **state)
+{
+	struct scene *scene = open_scene((struct engine_options){});
+	char text[SW_NAME_LEN];
+
+	(void)state;
+	for (uint32_t i = 0; i < 10000; i++) {
+		(void)snprintf(text, sizeof(text), "TCP_%u", i);
+		name(scene, BEGIN, i & 1 ? SW_NAME_PLACE : SW_NAME_REASON, i, text);
+	}
+	tell(scene, dropped(facts_client(SW_RETRY, BEGIN + 1014 * MS, 1), 24, 25));
+	expect(scene, "stall 1.014 stalled/bad_answer r1\n");
+	assert_string_equal(scene->last.handshake.drop.reason, "TCP_24");
+	assert_string_equal(scene->last.handshake.drop.place, "TCP_25");
+	tell(scene, dropped(timed_out(BEGIN + 4 * SEC, 1), 9998, 9999));
+	expect(scene, "end 4.000 timed_out/reply_dropped_on_input r1\n");
+	assert_true(scene->last.handshake.has_drop);
+	assert_string_equal(scene->last.handshake.drop.reason, "");
+	assert_string_equal(scene->last.handshake.drop.place, "");
+	finish(scene, BEGIN + 5 * SEC, QUIET);
+}
+
 /* --- the server --- */
 
 static void a_request_stalls_at_its_first_resend_and_each_timer_repeats_that(void **state)
@@ -708,6 +834,106 @@ static void the_summary_counts_what_is_still_stalled(void **state)
 	free(scene);
 }
 
+#define THREE_HANG                                                                               \
+	"pattern 1.000 3 handshakes to 10.0.0.1:80 from netns 4026531840 got no answer so far, " \
+	"none got through late\n"
+
+static void three_that_hang_are_a_pattern_as_of_the_third(void **state)
+{
+	struct scene *scene = open_scene((struct engine_options){});
+
+	(void)state;
+	scene->patterns = true;
+	for (uint64_t cookie = 1; cookie <= 3; cookie++)
+		tell(scene, of_cookie(facts_client(SW_RETRY, BEGIN + SEC, 1), cookie));
+	expect(scene, "stall 1.000 stalled/no_answer r1\n"
+		      "stall 1.000 stalled/no_answer r1\n"
+		      "stall 1.000 stalled/no_answer r1\n" THREE_HANG);
+	/* each is still one, however often it stalls and however it ends */
+	for (uint64_t cookie = 1; cookie <= 3; cookie++)
+		tell(scene, of_cookie(timed_out(BEGIN + 3 * SEC, 1), cookie));
+	expect(scene, "end 3.000 timed_out/no_answer r1\n"
+		      "end 3.000 timed_out/no_answer r1\n"
+		      "end 3.000 timed_out/no_answer r1\n");
+	engine_finish(scene->engine, BEGIN + 4 * SEC);
+	assert_int_equal(scene->last.summary.pattern_count, 1);
+	assert_int_equal(scene->last.summary.patterns[0].count, 3);
+	assert_int_equal(scene->last.summary.patterns[0].verdict, VERDICT_TIMED_OUT);
+	close_scene(scene);
+}
+
+static void what_still_hangs_at_the_end_is_in_the_pattern_as_it_is_then(void **state)
+{
+	struct scene *scene = open_scene((struct engine_options){});
+	struct sw_handshake facts = facts_client(SW_RETRY, BEGIN + SEC, 1);
+	const struct report_summary *summary = &scene->last.summary;
+
+	(void)state;
+	for (uint64_t cookie = 1; cookie <= 3; cookie++)
+		tell(scene, of_cookie(facts, cookie));
+	facts = facts_client(SW_LOOK, BEGIN + 1500 * MS, 1);
+	facts_add_icmp(&facts, 9, 3, 1, EHOSTUNREACH);
+	for (uint64_t cookie = 1; cookie <= 3; cookie++)
+		tell(scene, of_cookie(facts, cookie));
+	engine_finish(scene->engine, BEGIN + 1600 * MS);
+	assert_int_equal(summary->pattern_count, 1);
+	assert_int_equal(summary->patterns[0].count, 3);
+	assert_int_equal(summary->patterns[0].cause, CAUSE_ICMP);
+	close_scene(scene);
+}
+
+/* What the kernel only counted nobody knows the place of; what it streamed
+ * has one, unless records were lost. */
+static void the_healthy_are_known_with_all_and_without_loss(void **state)
+{
+	static const struct {
+		bool all;
+		struct sw_loss loss;
+		int64_t healthy;
+	} cases[] = {
+		{false, {}, REPORT_NULL},
+		{true, {}, 1},
+		{true, {.suppressed = 1}, 1},
+		{true, {.ring = 1}, REPORT_NULL},
+		{true, {.map_full = 1}, REPORT_NULL},
+		{true, {.missed = 1}, REPORT_NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct scene *scene = open_scene((struct engine_options){.all = cases[i].all});
+		const struct report_summary *summary = &scene->last.summary;
+		struct sw_loss loss = cases[i].loss;
+
+		for (uint64_t cookie = 1; cookie <= 9; cookie++)
+			tell(scene, of_cookie(timed_out(BEGIN + 3 * SEC, 1), cookie));
+		tell(scene, established(BEGIN + 3 * SEC, 0));
+		loss.header = facts_header(SW_LOSS, sizeof(loss), BEGIN + 3 * SEC);
+		feed(scene, &loss, sizeof(loss));
+		engine_finish(scene->engine, BEGIN + 4 * SEC);
+		assert_int_equal(summary->pattern_count, 1);
+		assert_int_equal(summary->patterns[0].count, 9);
+		assert_int_equal(summary->patterns[0].healthy, cases[i].healthy);
+		close_scene(scene);
+	}
+}
+
+static void the_loser_of_a_race_is_in_no_pattern(void **state)
+{
+	struct scene *scene = open_scene((struct engine_options){.all = true});
+	struct sw_handshake facts = facts_client(SW_CLOSE, BEGIN + 100 * MS, 0);
+
+	(void)state;
+	facts_add_closer(&facts, "curl");
+	facts.flags |= SW_F_RACE_LOST;
+	for (uint64_t cookie = 1; cookie <= 3; cookie++)
+		tell(scene, of_cookie(facts, cookie));
+	engine_finish(scene->engine, BEGIN + SEC);
+	assert_int_equal(scene->last.summary.handshakes[ROLE_CLIENT][VERDICT_ABANDONED], 3);
+	assert_int_equal(scene->last.summary.pattern_count, 0);
+	close_scene(scene);
+}
+
 /* No grace at the end: nothing comes any more that could contradict. */
 static void what_was_due_by_the_end_is_said(void **state)
 {
@@ -743,6 +969,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_retry_stalls_it_and_each_further_one_repeats_that),
+		cmocka_unit_test(a_missed_end_keeps_the_addresses),
 		cmocka_unit_test(a_syn_sent_again_at_once_is_no_stall),
 		cmocka_unit_test(a_syn_sent_again_at_once_may_hang_all_the_same),
 		cmocka_unit_test(a_look_alone_dates_the_stall_at_one_second),
@@ -768,11 +995,18 @@ int main(void)
 		cmocka_unit_test(what_is_said_of_one_handshake_never_goes_back_in_time),
 		cmocka_unit_test(what_has_no_room_is_counted),
 		cmocka_unit_test(what_makes_no_sense_is_left_out),
+		cmocka_unit_test(names_are_known_from_their_record_on),
+		cmocka_unit_test(a_stall_by_deadline_has_its_drop_named),
+		cmocka_unit_test(names_without_end_do_no_harm),
 		cmocka_unit_test(a_request_stalls_at_its_first_resend_and_each_timer_repeats_that),
 		cmocka_unit_test(a_request_expires_when_its_timer_must_have_run_out),
 		cmocka_unit_test(a_request_with_an_unknown_tick_does_not_expire_at_once),
 		cmocka_unit_test(the_wall_clock_steps_from_its_record_on),
 		cmocka_unit_test(the_summary_counts_what_is_still_stalled),
+		cmocka_unit_test(three_that_hang_are_a_pattern_as_of_the_third),
+		cmocka_unit_test(what_still_hangs_at_the_end_is_in_the_pattern_as_it_is_then),
+		cmocka_unit_test(the_healthy_are_known_with_all_and_without_loss),
+		cmocka_unit_test(the_loser_of_a_race_is_in_no_pattern),
 		cmocka_unit_test(what_was_due_by_the_end_is_said),
 		cmocka_unit_test(a_watch_cannot_end_before_it_began_or_before_its_records),
 		cmocka_unit_test(nothing_can_be_freed),

@@ -385,7 +385,8 @@ static void count_report(void *ctx, const struct report *report)
 static void bytes_that_no_kernel_made_do_no_harm(void **state)
 {
 	static const uint16_t sizes[] = {sizeof(struct sw_handshake), sizeof(struct sw_counts),
-					 sizeof(struct sw_loss), sizeof(struct sw_clock)};
+					 sizeof(struct sw_loss), sizeof(struct sw_clock),
+					 sizeof(struct sw_name)};
 	struct sequence sequence = {.random = 1};
 
 	(void)state;

@@ -69,6 +69,7 @@ static struct report full_report(void)
 				.closer = {.pid = 7, .tid = 8, .comm = "fifteen letters"},
 				.closer_signal = SIGKILL,
 				.adopted = true,
+				.owners = 3,
 			},
 	};
 
@@ -94,6 +95,7 @@ static struct report empty_report(void)
 				.retry_limit = REPORT_NULL,
 				.next_retry_ns = REPORT_NULL,
 				.give_up_ns = REPORT_NULL,
+				.owners = REPORT_NULL,
 			},
 	};
 }
@@ -126,7 +128,7 @@ static void start_stall_and_end_have_every_field_in_order(void **state)
 		"type time id role verdict cause why family laddr lport raddr rport netns isn "
 		"pid tid comm uid cgroup elapsed_ms syn_sent syn_retransmits syn_unsent "
 		"synack_retransmits retry_limit next_retry_ms give_up_ms errno icmp drop closer "
-		"listener adopted";
+		"listener adopted owners";
 	struct report reports[] = {full_report(), empty_report()};
 	enum report_type type;
 	size_t i;
@@ -187,6 +189,7 @@ static void what_is_known_is_written(void **state)
 		{"closer/how", "signal"},
 		{"listener", "null"},
 		{"adopted", "true"},
+		{"owners", "3"},
 	};
 	struct report report = full_report();
 	char *text = render(NULL, &report);
@@ -202,7 +205,8 @@ static void what_is_unknown_is_null(void **state)
 {
 	char keys[] = "id why family laddr lport raddr rport netns isn pid tid comm uid cgroup "
 		      "elapsed_ms syn_sent syn_retransmits syn_unsent synack_retransmits "
-		      "retry_limit next_retry_ms give_up_ms errno icmp drop closer listener";
+		      "retry_limit next_retry_ms give_up_ms errno icmp drop closer listener "
+		      "owners";
 	struct report report = empty_report();
 	char *text = render(NULL, &report);
 	char *rest = keys;
@@ -410,12 +414,98 @@ static void summary_leaves_out_what_did_not_occur(void **state)
 	text = render(NULL, &report);
 	assert_values(text, expected, ARRAY_SIZE(expected));
 	assert_keys(text, "",
-		    "type time duration_s handshakes healthy syn_retransmits lost top latency_us");
+		    "type time duration_s handshakes healthy syn_retransmits lost top latency_us "
+		    "top_untold patterns patterns_untold suppressed");
 	assert_keys(text, "handshakes", "client server");
 	assert_keys(text, "handshakes/client", "stalled timed_out");
 	assert_keys(text, "handshakes/server", "");
 	assert_keys(text, "latency_us", "512 4294967296");
 	assert_keys(text, "top/0", "role addr port count verdicts");
+	free(text);
+}
+
+static void patterns_come_with_the_summary(void **state)
+{
+	static const struct expected expected[] = {
+		{"top_untold", "904"},
+		{"patterns/0/kind", "ecn"},
+		{"patterns/0/text", "37 of 40"},
+		{"patterns/0/role", "client"},
+		{"patterns/0/addr", "10.0.0.1"},
+		{"patterns/0/prefix", "null"},
+		{"patterns/0/port", "5432"},
+		{"patterns/0/netns", "4026531840"},
+		{"patterns/0/verdict", "established"},
+		{"patterns/0/cause", "no_answer"},
+		{"patterns/0/count", "37"},
+		{"patterns/0/of", "40"},
+		{"patterns/0/healthy", "0"},
+		{"patterns/1/kind", "subnet"},
+		{"patterns/1/prefix", "64"},
+		{"patterns/1/port", "null"},
+		{"patterns/1/netns", "null"},
+		{"patterns/1/verdict", "null"},
+		{"patterns/1/healthy", "null"},
+		{"patterns/2", "(absent)"},
+		{"patterns_untold", "7"},
+	};
+	struct report report = {
+		.type = REPORT_SUMMARY,
+		.wall_ns = WALL_NS,
+		.summary =
+			{
+				.top_untold = 904,
+				.patterns_untold = 7,
+				.pattern_count = 2,
+				.patterns =
+					{
+						{
+							.text = "37 of 40",
+							.kind = PATTERN_ECN,
+							.port = 5432,
+							.netns = 4026531840,
+							.verdict = VERDICT_ESTABLISHED,
+							.cause = CAUSE_NO_ANSWER,
+							.count = 37,
+							.of = 40,
+						},
+						{
+							.kind = PATTERN_SUBNET,
+							.prefix = 64,
+							.verdict = VERDICT_COUNT,
+							.healthy = REPORT_NULL,
+						},
+					},
+			},
+	};
+	char *text;
+
+	(void)state;
+	set_addr(report.summary.patterns[0].addr, "::ffff:10.0.0.1");
+	set_addr(report.summary.patterns[1].addr, "fd00::");
+	text = render(NULL, &report);
+	assert_values(text, expected, ARRAY_SIZE(expected));
+	assert_keys(text, "patterns/0",
+		    "kind text role addr prefix port netns verdict cause count of healthy");
+	free(text);
+}
+
+/* Told now and then, it would only repeat what the summary says. */
+static void a_pattern_alone_is_no_line(void **state)
+{
+	const struct report report = {.type = REPORT_PATTERN, .wall_ns = WALL_NS};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	struct sink *sink = sink_json_new(out);
+
+	(void)state;
+	assert_non_null(sink);
+	assert_int_equal(sink_report(sink, &report), 0);
+	assert_int_equal(sink_flush(sink), 0);
+	sink_free(sink);
+	fclose(out);
+	assert_int_equal(size, 0);
 	free(text);
 }
 
@@ -534,6 +624,8 @@ int main(void)
 		cmocka_unit_test(a_hostile_comm_is_still_json),
 		cmocka_unit_test(loss_tells_the_reasons_apart),
 		cmocka_unit_test(summary_leaves_out_what_did_not_occur),
+		cmocka_unit_test(patterns_come_with_the_summary),
+		cmocka_unit_test(a_pattern_alone_is_no_line),
 		cmocka_unit_test(session_tells_what_is_watched_and_how),
 		cmocka_unit_test(every_report_is_a_line_of_its_own),
 		cmocka_unit_test(a_full_disk_is_an_error_from_then_on),

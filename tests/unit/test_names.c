@@ -29,6 +29,7 @@ BY_NUMBER(names_verdict, enum verdict)
 BY_NUMBER(names_cause, enum cause)
 BY_NUMBER(names_closer_how, enum closer_how)
 BY_NUMBER(names_report_type, enum report_type)
+BY_NUMBER(names_pattern_kind, enum pattern_kind)
 
 struct expected {
 	unsigned int value;
@@ -49,9 +50,22 @@ static const struct expected verdicts[] = {
 };
 
 static const struct expected causes[] = {
-	{CAUSE_NONE, "none"},	  {CAUSE_NO_ANSWER, "no_answer"},     {CAUSE_RST, "rst"},
-	{CAUSE_ICMP, "icmp"},	  {CAUSE_NO_ROUTE, "no_route"},	      {CAUSE_NO_PORT, "no_port"},
-	{CAUSE_DENIED, "denied"}, {CAUSE_OTHER_ERROR, "other_error"}, {CAUSE_NO_ACK, "no_ack"},
+	{CAUSE_NONE, "none"},
+	{CAUSE_NO_ANSWER, "no_answer"},
+	{CAUSE_DROPPED_ON_OUTPUT, "dropped_on_output"},
+	{CAUSE_NEIGHBOUR_UNRESOLVED, "neighbour_unresolved"},
+	{CAUSE_REPLY_DROPPED_ON_INPUT, "reply_dropped_on_input"},
+	{CAUSE_BAD_ANSWER, "bad_answer"},
+	{CAUSE_DROPPED_ON_PATH, "dropped_on_path"},
+	{CAUSE_REPLY_DROPPED_ON_PATH, "reply_dropped_on_path"},
+	{CAUSE_DROPPED_BY_PEER, "dropped_by_peer"},
+	{CAUSE_RST, "rst"},
+	{CAUSE_ICMP, "icmp"},
+	{CAUSE_NO_ROUTE, "no_route"},
+	{CAUSE_NO_PORT, "no_port"},
+	{CAUSE_DENIED, "denied"},
+	{CAUSE_OTHER_ERROR, "other_error"},
+	{CAUSE_NO_ACK, "no_ack"},
 };
 
 static const struct expected closer_hows[] = {
@@ -62,7 +76,14 @@ static const struct expected closer_hows[] = {
 
 static const struct expected report_types[] = {
 	{REPORT_START, "start"}, {REPORT_STALL, "stall"},     {REPORT_END, "end"},
-	{REPORT_LOSS, "loss"},	 {REPORT_SUMMARY, "summary"},
+	{REPORT_LOSS, "loss"},	 {REPORT_PATTERN, "pattern"}, {REPORT_SUMMARY, "summary"},
+};
+
+static const struct expected pattern_kinds[] = {
+	{PATTERN_PLACE, "place"},
+	{PATTERN_SUBNET, "subnet"},
+	{PATTERN_LOSS, "loss"},
+	{PATTERN_ECN, "ecn"},
 };
 
 static const struct expected kinds[] = {
@@ -77,6 +98,7 @@ static const struct expected kinds[] = {
 	{SW_COUNTS, "counts"},
 	{SW_LOSS, "loss"},
 	{SW_CLOCK, "clock"},
+	{SW_NAME, "name"},
 };
 
 #define TABLE(names, number, expected)                        \
@@ -95,6 +117,7 @@ static const struct table {
 	TABLE(names_cause_by_number, CAUSE_COUNT, causes),
 	TABLE(names_closer_how_by_number, CLOSER_COUNT, closer_hows),
 	TABLE(names_report_type_by_number, REPORT_TYPE_COUNT, report_types),
+	TABLE(names_pattern_kind_by_number, PATTERN_KIND_COUNT, pattern_kinds),
 	TABLE(names_kind, SW_KIND_COUNT, kinds),
 };
 

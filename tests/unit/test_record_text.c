@@ -61,6 +61,7 @@ static void every_kind_has_its_header(void **state)
 		{"counts", SW_COUNTS},
 		{"loss", SW_LOSS},
 		{"clock", SW_CLOCK},
+		{"name", SW_NAME},
 	};
 
 	(void)state;
@@ -118,6 +119,15 @@ static void every_field_of_a_handshake_goes_where_it_belongs(void **state)
 			 .errnum = 34,
 			 .count = 35},
 		.closer = {.pid = 36, .tid = 37, .comm = "b", .exit_code = 38},
+		.port_low = 40,
+		.port_high = 41,
+		.owners = 42,
+		.drop = {.place = 43,
+			 .reason = 44,
+			 .netns = 45,
+			 .what = 46,
+			 .where = 47,
+			 .count = 48},
 	};
 	union decode_record record = parsed(
 		"retry time_ns=1 cookie=2 start_ns=3 syn_ns=4 flags=adopted,counted isn=5 "
@@ -126,7 +136,9 @@ static void every_field_of_a_handshake_goes_where_it_belongs(void **state)
 		"user_timeout_ms=20 retransmits=21 retries=22 linear=23 resends=24 syn_sent=25 "
 		"syn_unsent=26 sk_err=27 sk_err_soft=28 old_state=29 new_state=30 icmp_from=::1 "
 		"icmp_type=31 icmp_code=32 icmp_version=33 icmp_errno=34 icmp_count=35 "
-		"closer_pid=36 closer_tid=37 closer_comm=b exit_code=38 elapsed_ms=39");
+		"closer_pid=36 closer_tid=37 closer_comm=b exit_code=38 elapsed_ms=39 "
+		"port_low=40 port_high=41 owners=42 drop_place=43 drop_reason=44 drop_netns=45 "
+		"drop_what=46 drop_where=47 drop_count=48");
 
 	(void)state;
 	assert_memory_equal(&record.handshake, &expected, sizeof(expected));
@@ -147,6 +159,10 @@ static void bookkeeping_has_its_own_fields(void **state)
 	assert_int_equal(record.loss.missed, 5);
 	record = parsed("clock time_ns=1 offset_ns=-9223372036854775808");
 	assert_true(record.clock.offset_ns == INT64_MIN);
+	record = parsed("name time_ns=1 of=1 number=0xffffffff81a3c5d0 name=nf_hook_slow");
+	assert_int_equal(record.name.of, SW_NAME_PLACE);
+	assert_true(record.name.number == 0xffffffff81a3c5d0);
+	assert_string_equal(record.name.name, "nf_hook_slow");
 	refused("loss cookie=1", "a loss record has no field 'cookie'");
 	refused("retry healthy=1", "a retry record has no field 'healthy'");
 }
@@ -157,13 +173,23 @@ static void flags_are_words(void **state)
 		const char *word;
 		uint32_t bit;
 	} all[] = {
-		{"adopted", SW_F_ADOPTED}, {"isn", SW_F_ISN},
-		{"owner", SW_F_OWNER},	   {"reset", SW_F_RESET},
-		{"task", SW_F_TASK},	   {"pending", SW_F_PENDING},
-		{"linear", SW_F_LINEAR},   {"exiting", SW_F_EXITING},
-		{"icmp", SW_F_ICMP},	   {"duplicate_syn", SW_F_DUPLICATE_SYN},
-		{"err", SW_F_ERR},	   {"untracked", SW_F_UNTRACKED},
-		{"counted", SW_F_COUNTED}, {"missed", SW_F_MISSED},
+		{"adopted", SW_F_ADOPTED},
+		{"isn", SW_F_ISN},
+		{"owner", SW_F_OWNER},
+		{"reset", SW_F_RESET},
+		{"task", SW_F_TASK},
+		{"pending", SW_F_PENDING},
+		{"linear", SW_F_LINEAR},
+		{"exiting", SW_F_EXITING},
+		{"icmp", SW_F_ICMP},
+		{"duplicate_syn", SW_F_DUPLICATE_SYN},
+		{"err", SW_F_ERR},
+		{"untracked", SW_F_UNTRACKED},
+		{"counted", SW_F_COUNTED},
+		{"missed", SW_F_MISSED},
+		{"bad_answer", SW_F_BAD_ANSWER},
+		{"drop", SW_F_DROP},
+		{"race_lost", SW_F_RACE_LOST},
 	};
 	char line[64];
 

@@ -77,6 +77,66 @@ static void verdicts_are_counted_and_the_trouble_is_named(void **state)
 				 "  [2001:db8::2]:443 (server): 1 established\n");
 }
 
+static void places_that_are_not_shown_are_counted(void **state)
+{
+	static const struct {
+		uint64_t more;
+		uint64_t untold;
+		const char *text;
+	} cases[] = {
+		{0, 0, ":80 (remote): 1 refused\n"},
+		{1, 0, ":80 (remote): 1 refused\n  and 1 more place\n"},
+		{4086, 904,
+		 ":80 (remote): 1 refused\n"
+		 "  and 4086 more places, and 904 handshakes with others that are not told "
+		 "apart\n"},
+	};
+	struct report_summary summary = {.top = {{.role = ROLE_CLIENT, .port = 80}},
+					 .top_count = 1};
+
+	(void)state;
+	set_addr(summary.top[0].addr, "::ffff:10.0.0.1");
+	summary.top[0].verdicts[VERDICT_REFUSED] = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *text;
+
+		summary.top_more = cases[i].more;
+		summary.top_untold = cases[i].untold;
+		text = print(&summary);
+		assert_string_equal(strstr(text, ":80"), cases[i].text);
+		free(text);
+	}
+}
+
+static void patterns_are_told_below_and_wrapped(void **state)
+{
+	struct report_summary summary = {
+		.patterns =
+			{
+				{.text = "37 of 37 handshakes to 10.0.0.1:80 from netns 4026531840 "
+					 "got no answer"},
+				{.text = "a hostile \033[2J"},
+			},
+		.pattern_count = 2,
+	};
+	char *text = print(&summary);
+
+	(void)state;
+	assert_string_equal(strstr(text, "Patterns"),
+			    "Patterns\n"
+			    "  37 of 37 handshakes to 10.0.0.1:80 from netns 4026531840 got no "
+			    "answer\n"
+			    "  a hostile ?[2J\n");
+	free(text);
+	summary.pattern_count = 0;
+	summary.patterns_untold = 1;
+	text = print(&summary);
+	assert_string_equal(strstr(text, "Patterns"),
+			    "Patterns\n"
+			    "  1 handshake not looked at: too many places\n");
+	free(text);
+}
+
 static void a_watch_without_trouble_says_so(void **state)
 {
 	const struct report_summary summary = {.duration_ns = 2 * S};
@@ -123,6 +183,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts_are_counted_and_the_trouble_is_named),
+		cmocka_unit_test(places_that_are_not_shown_are_counted),
+		cmocka_unit_test(patterns_are_told_below_and_wrapped),
 		cmocka_unit_test(a_watch_without_trouble_says_so),
 		cmocka_unit_test(quantiles_are_upper_bounds),
 	};

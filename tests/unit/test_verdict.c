@@ -336,7 +336,7 @@ static void only_the_timer_itself_times_out(void **state)
 		 .icmp_type = 3,
 		 .icmp_code = 1,
 		 .closer = NO_CLOSER,
-		 .why = "only ICMP host unreachable from 10.0.0.9 came back"},
+		 .why = "ICMP host unreachable from 10.0.0.9 came back"},
 		{.name = "the same on IPv6, where only the errno is left of it",
 		 .family = 6,
 		 .sk_err = EACCES,
@@ -348,11 +348,11 @@ static void only_the_timer_itself_times_out(void **state)
 		 .icmp_type = 1,
 		 .icmp_code = -1,
 		 .closer = NO_CLOSER,
-		 .why = "only ICMPv6 destination unreachable came back"},
-		{.name = "an error that was not soft before is not the timer's",
+		 .why = "ICMPv6 destination unreachable came back"},
+		{.name = "a soft error of an earlier attempt, that is, which reuse keeps",
 		 .sk_err = EHOSTUNREACH,
 		 .retransmits = 5,
-		 .verdict = VERDICT_UNKNOWN,
+		 .verdict = VERDICT_TIMED_OUT,
 		 .cause = CAUSE_NO_ANSWER,
 		 .errnum = EHOSTUNREACH,
 		 .closer = NO_CLOSER},
@@ -408,7 +408,7 @@ static void icmp_rejects_v4_if_the_error_queue_shows_it(void **state)
 		 .flags = SW_F_ICMP,
 		 .sk_err = EHOSTUNREACH,
 		 .icmp = HOST_UNREACHABLE,
-		 .verdict = VERDICT_UNKNOWN,
+		 .verdict = VERDICT_TIMED_OUT,
 		 .cause = CAUSE_ICMP,
 		 .errnum = EHOSTUNREACH,
 		 .icmp_type = 3,
@@ -508,8 +508,8 @@ static void a_rejection_the_application_read_is_no_give_up(void **state)
 		 .icmp_type = 3,
 		 .icmp_code = 3,
 		 .closer = CLOSER_CLOSE,
-		 .why = "nginx[1234] closed it after 5.000 s; only ICMP port unreachable from "
-			"10.0.0.9 had come back"},
+		 .why = "nginx[1234] closed it after 5.000 s and 1 SYN; ICMP port unreachable "
+			"from 10.0.0.9 came back"},
 	};
 
 	(void)state;
@@ -636,11 +636,22 @@ static void an_end_that_was_missed_claims_only_what_the_socket_still_tells(void 
 		 .cause = CAUSE_RST,
 		 .errnum = ECONNREFUSED,
 		 .closer = NO_CLOSER},
+		{.name = "retries were left: it was the packet, not the timer",
+		 .flags = SW_F_MISSED | SW_F_ICMP,
+		 .sk_err = ECONNREFUSED,
+		 .retransmits = 1,
+		 .icmp = PORT_UNREACHABLE,
+		 .verdict = VERDICT_REJECTED,
+		 .cause = CAUSE_ICMP,
+		 .errnum = ECONNREFUSED,
+		 .icmp_type = 3,
+		 .icmp_code = 3,
+		 .closer = NO_CLOSER},
 		{.name = "the timer is not pending, but neither would it be after a packet",
 		 .flags = SW_F_MISSED | SW_F_ICMP,
 		 .sk_err = ECONNREFUSED,
 		 .sk_err_soft = ECONNREFUSED,
-		 .retransmits = 1,
+		 .retransmits = 6,
 		 .icmp = PORT_UNREACHABLE,
 		 .verdict = VERDICT_UNKNOWN,
 		 .cause = CAUSE_ICMP,
@@ -681,8 +692,8 @@ static void an_icmp_error_from_this_host_is_not_blamed_on_the_remote(void **stat
 	(void)state;
 	facts.flags |= SW_F_PENDING;
 	facts.sk_err = EHOSTUNREACH;
-	facts_add_icmp(&facts, 2, 3, 1, EHOSTUNREACH); /* 10.0.0.2: its own address */
-	assert_non_null(strstr(judge(&facts).why, "host unreachable from this host itself:"));
+	facts_add_icmp(&facts, 2, 3, 13, EHOSTUNREACH); /* 10.0.0.2: its own address */
+	assert_non_null(strstr(judge(&facts).why, "prohibited from this host itself:"));
 }
 
 /* --- the server --- */
@@ -779,9 +790,8 @@ static void a_stall_says_what_came_back(void **state)
 	facts.err = -EPERM;
 	facts.syn_sent = 1;
 	report = stalled(&facts);
-	assert_int_equal(report.cause, CAUSE_NO_ANSWER);
-	assert_string_equal(report.why,
-			    "1 SYN, no answer; the last retry did not leave this host (EPERM)");
+	assert_int_equal(report.cause, CAUSE_DROPPED_ON_OUTPUT);
+	assert_string_equal(report.why, "1 SYN; the last retry did not leave this host (EPERM)");
 
 	/* an ICMP error while connect() held the lock is a soft one */
 	facts.sk_err_soft = ECONNREFUSED;

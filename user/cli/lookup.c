@@ -101,8 +101,7 @@ static int cgroup_id(const char *path, uint64_t *ret_id)
 	return err;
 }
 
-/* Not always /sys/fs/cgroup: systemd's hybrid layout has it one level deeper. */
-static int cgroup_mount(char *ret_path, size_t size)
+int lookup_cgroup_mount(char *ret_path, size_t size)
 {
 	struct mntent *found, entry;
 	char line[2 * PATH_MAX];
@@ -130,7 +129,7 @@ int lookup_cgroup(const char *path, uint64_t *ret_id)
 
 	if (!cgroup_id(path, ret_id))
 		return 0;
-	err = cgroup_mount(mount, sizeof(mount));
+	err = lookup_cgroup_mount(mount, sizeof(mount));
 	if (err)
 		return err;
 	if (snprintf(below, sizeof(below), "%s/%s", mount, path) >= (int)sizeof(below))

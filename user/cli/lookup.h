@@ -8,6 +8,7 @@
 #ifndef SYNWATCH_CLI_LOOKUP_H
 #define SYNWATCH_CLI_LOOKUP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* A user's name. */
@@ -24,5 +25,11 @@ int lookup_netns(const char *name, uint32_t *ret_inode);
  * tree's root, as in /proc/PID/cgroup. -ENODEV: no cgroup v2 tree is mounted.
  */
 int lookup_cgroup(const char *path, uint64_t *ret_id);
+
+/*
+ * Where the cgroup v2 tree is mounted. Not always /sys/fs/cgroup: systemd's
+ * hybrid layout has it one level deeper. -ENODEV: nowhere.
+ */
+int lookup_cgroup_mount(char *ret_path, size_t size);
 
 #endif /* SYNWATCH_CLI_LOOKUP_H */

@@ -16,6 +16,7 @@ static const uint16_t sizes[SW_KIND_COUNT] = {
 	[SW_COUNTS] = sizeof(struct sw_counts),
 	[SW_LOSS] = sizeof(struct sw_loss),
 	[SW_CLOCK] = sizeof(struct sw_clock),
+	[SW_NAME] = sizeof(struct sw_name),
 };
 
 size_t decode_size(unsigned int kind)
@@ -55,6 +56,8 @@ int decode(const void *data, size_t size, union decode_record *ret_record)
 			return -EBADMSG;
 		record.handshake.owner.comm[SW_COMM_LEN - 1] = '\0';
 		record.handshake.closer.comm[SW_COMM_LEN - 1] = '\0';
+	} else if (record.header.kind == SW_NAME) {
+		record.name.name[SW_NAME_LEN - 1] = '\0';
 	}
 	*ret_record = record;
 	return 0;

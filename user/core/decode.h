@@ -19,6 +19,7 @@ union decode_record {
 	struct sw_counts counts;
 	struct sw_loss loss;
 	struct sw_clock clock;
+	struct sw_name name;
 };
 
 /* The size of a record of that kind, 0 if there is no such kind. */

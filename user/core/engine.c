@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include "core/decode.h"
+#include "core/evidence.h"
 #include "core/handshake.h"
+#include "core/patterns.h"
 #include "core/stats.h"
+#include "core/terms.h"
 #include "core/tracker.h"
 #include "core/verdict.h"
 
@@ -26,6 +29,8 @@ struct engine {
 	void *ctx;
 	struct tracker *tracker;
 	struct stats *stats;
+	struct patterns *patterns;
+	struct terms *terms;
 	uint64_t newest_ns;
 	uint64_t now_ns;	 /* deadlines up to here have been reported */
 	struct report_loss loss; /* since the last loss report */
@@ -42,7 +47,9 @@ struct engine *engine_new(const struct engine_options *options, engine_report_fn
 	engine->ctx = ctx;
 	engine->tracker = tracker_new(options->capacity ? options->capacity : CAPACITY_DEFAULT);
 	engine->stats = stats_new();
-	if (!engine->tracker || !engine->stats)
+	engine->patterns = patterns_new(options->all);
+	engine->terms = terms_new();
+	if (!engine->tracker || !engine->stats || !engine->patterns || !engine->terms)
 		return engine_free(engine);
 	return engine;
 }
@@ -53,6 +60,8 @@ struct engine *engine_free(struct engine *engine)
 		return NULL;
 	tracker_free(engine->tracker);
 	stats_free(engine->stats);
+	patterns_free(engine->patterns);
+	terms_free(engine->terms);
 	free(engine);
 	return NULL;
 }
@@ -108,6 +117,20 @@ static uint64_t not_before_told(struct handshake *handshake, uint64_t time_ns)
 	return handshake->told_ns;
 }
 
+/* After what has been said of the handshake itself. */
+static void report_pattern(struct engine *engine, struct handshake *handshake,
+			   const struct report_handshake *told, bool healthy, uint64_t time_ns)
+{
+	struct report_pattern news;
+
+	patterns_handshake(engine->patterns, &handshake->mark, told, healthy, time_ns);
+	if (patterns_news(engine->patterns, &news)) {
+		struct report report = {.pattern = news};
+
+		emit(engine, &report, REPORT_PATTERN, time_ns);
+	}
+}
+
 static void report_stall(struct engine *engine, struct handshake *handshake, uint64_t time_ns)
 {
 	struct report report = {};
@@ -116,11 +139,19 @@ static void report_stall(struct engine *engine, struct handshake *handshake, uin
 	handshake->stalled = true;
 	handshake->told_retransmits = handshake->facts.timer.retransmits;
 	handshake_describe(&handshake->facts, time_ns, false, &report.handshake);
+	evidence_tell_drop(&handshake->facts, engine->terms, &report.handshake);
 	verdict_stalled(&handshake->facts, &report.handshake);
 	emit(engine, &report, REPORT_STALL, time_ns);
+	report_pattern(engine, handshake, &report.handshake, false, time_ns);
 }
 
 typedef void (*verdict_fn)(const struct sw_handshake *facts, struct report_handshake *report);
+
+/* The loser of a race between addresses is as good as answered. */
+static bool is_healthy(const struct sw_handshake *facts, const struct report_handshake *report)
+{
+	return report->verdict == VERDICT_ESTABLISHED || facts->flags & SW_F_RACE_LOST;
+}
 
 /* Ends it. What neither stalled nor failed is only counted, unless all is
  * asked for. The tracker keeps it for a while, lest a record that was overtaken
@@ -130,11 +161,14 @@ static void report_end(struct engine *engine, struct handshake *handshake, uint6
 {
 	const struct sw_handshake *facts = &handshake->facts;
 	struct report report = {};
+	bool healthy;
 
 	time_ns = not_before_told(handshake, time_ns);
 	handshake_describe(facts, time_ns, true, &report.handshake);
+	evidence_tell_drop(facts, engine->terms, &report.handshake);
 	judge(facts, &report.handshake);
-	if (report.handshake.verdict == VERDICT_ESTABLISHED && !handshake->stalled) {
+	healthy = is_healthy(facts, &report.handshake) && !handshake->stalled;
+	if (healthy) {
 		if (report.handshake.role == ROLE_CLIENT && !(facts->flags & SW_F_COUNTED))
 			stats_healthy(engine->stats);
 		if (!engine->options.all)
@@ -143,6 +177,7 @@ static void report_end(struct engine *engine, struct handshake *handshake, uint6
 	stats_handshake(engine->stats, &report.handshake);
 	emit(engine, &report, REPORT_END, time_ns);
 out:
+	report_pattern(engine, handshake, &report.handshake, healthy, time_ns);
 	handshake->ended = true;
 	if (time_ns < engine->now_ns)
 		time_ns = engine->now_ns;
@@ -242,6 +277,22 @@ static struct handshake *begin(struct engine *engine, const struct sw_handshake 
 	return handshake;
 }
 
+/* When an end was missed the socket may have been disconnected before anybody
+ * looked, its addresses with it: what was known of them stays. */
+static void renew(struct handshake *handshake, const struct sw_handshake *facts)
+{
+	const struct sw_handshake before = handshake->facts;
+
+	handshake->facts = *facts;
+	if (!(facts->flags & SW_F_MISSED) || !before.tuple.rport)
+		return;
+	handshake->facts.tuple = before.tuple;
+	if (before.flags & SW_F_ISN) {
+		handshake->facts.flags |= SW_F_ISN;
+		handshake->facts.isn = before.isn;
+	}
+}
+
 /* The handshake a record is about, begun if need be and its facts renewed; NULL
  * if there is nothing to do. */
 static struct handshake *find_or_begin(struct engine *engine, const struct sw_handshake *facts)
@@ -259,7 +310,7 @@ static struct handshake *find_or_begin(struct engine *engine, const struct sw_ha
 		meet_deadline(engine, handshake);
 	if (!handshake)
 		return NULL;
-	handshake->facts = *facts;
+	renew(handshake, facts);
 	report_start(engine, handshake);
 	return handshake;
 }
@@ -291,6 +342,9 @@ static void on_progress(struct engine *engine, const struct sw_handshake *facts)
 	stall_ns = stall_deadline(engine, facts);
 	if (facts->header.kind == SW_RETRY && !engine->options.stall_after_ns &&
 	    !handshake_is_resent_early(facts))
+		stall_ns = now;
+	/* What it was like then, before the watch began, nobody saw. */
+	if (stall_ns < engine->options.start_ns && facts->timer.retransmits)
 		stall_ns = now;
 	if (handshake->stalled && facts->timer.retransmits > handshake->told_retransmits)
 		report_stall(engine, handshake, now);
@@ -351,6 +405,8 @@ static void report_loss(struct engine *engine)
 	if (!loss->ring && !loss->map_full && !loss->suppressed && !loss->late && !loss->missed)
 		return;
 	stats_loss(engine->stats, loss);
+	if (loss->ring || loss->map_full || loss->missed)
+		patterns_lost(engine->patterns);
 	emit(engine, &report, REPORT_LOSS, engine->newest_ns);
 	engine->loss = (struct report_loss){};
 }
@@ -378,6 +434,9 @@ static void take(struct engine *engine, const union decode_record *record)
 		break;
 	case SW_LOSS:
 		on_loss(engine, &record->loss);
+		break;
+	case SW_NAME:
+		terms_learn(engine->terms, &record->name);
 		break;
 	case SW_CLOCK:
 		engine->options.wall_offset_ns = record->clock.offset_ns;
@@ -416,13 +475,19 @@ void engine_finish(struct engine *engine, uint64_t now_ns)
 			struct report_handshake last;
 
 			handshake_describe(&handshake->facts, now_ns, false, &last);
+			evidence_tell_drop(&handshake->facts, engine->terms, &last);
 			verdict_stalled(&handshake->facts, &last);
 			stats_handshake(engine->stats, &last);
+			patterns_handshake(engine->patterns, &handshake->mark, &last, false,
+					   now_ns);
 		}
 		tracker_remove(engine->tracker, handshake);
 	}
 	report_loss(engine);
 	stats_summarize(engine->stats, &report.summary);
+	report.summary.pattern_count =
+		patterns_summarize(engine->patterns, report.summary.patterns, REPORT_PATTERN_MAX);
+	report.summary.patterns_untold = patterns_untold(engine->patterns);
 	report.summary.duration_ns = now_ns - engine->options.start_ns;
 	emit(engine, &report, REPORT_SUMMARY, now_ns);
 }

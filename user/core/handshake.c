@@ -146,6 +146,13 @@ static void describe_schedule(const struct sw_handshake *facts, uint64_t time_ns
 		report->next_retry_ns = from_moment(facts, schedule.next, time_ns);
 }
 
+static int64_t retries_sent(const struct sw_handshake *facts)
+{
+	if (!facts->syn_sent || facts->flags & SW_F_FIRST_UNSENT)
+		return facts->syn_sent;
+	return facts->syn_sent - 1;
+}
+
 static void describe_counts(const struct sw_handshake *facts, struct report_handshake *report)
 {
 	if (is_server(facts)) {
@@ -154,7 +161,7 @@ static void describe_counts(const struct sw_handshake *facts, struct report_hand
 		report->syn_sent = report->syn_retransmits = report->syn_unsent = 0;
 	} else {
 		report->syn_sent = facts->syn_sent;
-		report->syn_retransmits = facts->syn_sent ? facts->syn_sent - 1 : 0;
+		report->syn_retransmits = retries_sent(facts);
 		report->syn_unsent = facts->syn_unsent;
 	}
 }
@@ -177,6 +184,8 @@ void handshake_describe(const struct sw_handshake *facts, uint64_t time_ns, bool
 		.next_retry_ns = REPORT_NULL,
 		.give_up_ns = REPORT_NULL,
 		.adopted = facts->flags & SW_F_ADOPTED,
+		.ecn = facts->flags & SW_F_ECN,
+		.owners = facts->owners ? facts->owners : REPORT_NULL,
 	};
 
 	(void)snprintf(report.id, sizeof(report.id), "%" PRIx64 ":%" PRIu64,

@@ -11,6 +11,7 @@
 
 #include <uthash.h>
 
+#include "core/patterns.h"
 #include "core/report.h"
 #include "core/retry.h"
 #include "synwatch/record.h"
@@ -39,9 +40,10 @@ struct handshake {
 	struct sw_handshake facts; /* the newest */
 	bool started;		   /* its start has been reported */
 	bool stalled;
-	bool ended;		  /* its end has been reported, or counted */
-	uint8_t told_retransmits; /* in the last stall reported */
-	uint64_t told_ns;	  /* nothing is reported of a moment before this */
+	bool ended;		   /* its end has been reported, or counted */
+	uint8_t told_retransmits;  /* in the last stall reported */
+	uint64_t told_ns;	   /* nothing is reported of a moment before this */
+	struct patterns_mark mark; /* core/patterns's */
 	enum handshake_deadline deadline;
 	uint64_t deadline_ns;
 	size_t heap_index; /* core/tracker's */

@@ -22,9 +22,22 @@ static const char *const verdicts[] = {
 _Static_assert(ARRAY_SIZE(verdicts) == VERDICT_COUNT, "a verdict without a word");
 
 static const char *const causes[] = {
-	[CAUSE_NONE] = "none",	   [CAUSE_NO_ANSWER] = "no_answer",	[CAUSE_RST] = "rst",
-	[CAUSE_ICMP] = "icmp",	   [CAUSE_NO_ROUTE] = "no_route",	[CAUSE_NO_PORT] = "no_port",
-	[CAUSE_DENIED] = "denied", [CAUSE_OTHER_ERROR] = "other_error", [CAUSE_NO_ACK] = "no_ack",
+	[CAUSE_NONE] = "none",
+	[CAUSE_NO_ANSWER] = "no_answer",
+	[CAUSE_DROPPED_ON_OUTPUT] = "dropped_on_output",
+	[CAUSE_NEIGHBOUR_UNRESOLVED] = "neighbour_unresolved",
+	[CAUSE_REPLY_DROPPED_ON_INPUT] = "reply_dropped_on_input",
+	[CAUSE_BAD_ANSWER] = "bad_answer",
+	[CAUSE_DROPPED_ON_PATH] = "dropped_on_path",
+	[CAUSE_REPLY_DROPPED_ON_PATH] = "reply_dropped_on_path",
+	[CAUSE_DROPPED_BY_PEER] = "dropped_by_peer",
+	[CAUSE_RST] = "rst",
+	[CAUSE_ICMP] = "icmp",
+	[CAUSE_NO_ROUTE] = "no_route",
+	[CAUSE_NO_PORT] = "no_port",
+	[CAUSE_DENIED] = "denied",
+	[CAUSE_OTHER_ERROR] = "other_error",
+	[CAUSE_NO_ACK] = "no_ack",
 };
 _Static_assert(ARRAY_SIZE(causes) == CAUSE_COUNT, "a cause without a word");
 
@@ -37,9 +50,17 @@ _Static_assert(ARRAY_SIZE(closer_hows) == CLOSER_COUNT, "a way to close without 
 
 static const char *const report_types[] = {
 	[REPORT_START] = "start", [REPORT_STALL] = "stall",	[REPORT_END] = "end",
-	[REPORT_LOSS] = "loss",	  [REPORT_SUMMARY] = "summary",
+	[REPORT_LOSS] = "loss",	  [REPORT_PATTERN] = "pattern", [REPORT_SUMMARY] = "summary",
 };
 _Static_assert(ARRAY_SIZE(report_types) == REPORT_TYPE_COUNT, "a report type without a word");
+
+static const char *const pattern_kinds[] = {
+	[PATTERN_PLACE] = "place",
+	[PATTERN_SUBNET] = "subnet",
+	[PATTERN_LOSS] = "loss",
+	[PATTERN_ECN] = "ecn",
+};
+_Static_assert(ARRAY_SIZE(pattern_kinds) == PATTERN_KIND_COUNT, "a kind of pattern without a word");
 
 static const char *const kinds[] = {
 	[SW_NONE] = "none",
@@ -53,6 +74,7 @@ static const char *const kinds[] = {
 	[SW_COUNTS] = "counts",
 	[SW_LOSS] = "loss",
 	[SW_CLOCK] = "clock",
+	[SW_NAME] = "name",
 };
 _Static_assert(ARRAY_SIZE(kinds) == SW_KIND_COUNT, "a kind of record without a word");
 
@@ -177,6 +199,11 @@ const char *names_closer_how(enum closer_how how)
 const char *names_report_type(enum report_type type)
 {
 	return word(report_types, ARRAY_SIZE(report_types), type);
+}
+
+const char *names_pattern_kind(enum pattern_kind kind)
+{
+	return word(pattern_kinds, ARRAY_SIZE(pattern_kinds), kind);
 }
 
 const char *names_kind(unsigned int kind)

@@ -13,6 +13,7 @@ const char *names_verdict(enum verdict verdict);
 const char *names_cause(enum cause cause);
 const char *names_closer_how(enum closer_how how);
 const char *names_report_type(enum report_type type);
+const char *names_pattern_kind(enum pattern_kind kind);
 const char *names_kind(unsigned int kind); /* enum sw_kind: "open", "retry" ... */
 
 /* "ECONNREFUSED"; "errno 1234" is never made up: NULL if there is no name. */

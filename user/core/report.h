@@ -39,6 +39,13 @@ enum verdict {
 enum cause {
 	CAUSE_NONE,
 	CAUSE_NO_ANSWER,
+	CAUSE_DROPPED_ON_OUTPUT,
+	CAUSE_NEIGHBOUR_UNRESOLVED,
+	CAUSE_REPLY_DROPPED_ON_INPUT,
+	CAUSE_BAD_ANSWER,
+	CAUSE_DROPPED_ON_PATH,
+	CAUSE_REPLY_DROPPED_ON_PATH,
+	CAUSE_DROPPED_BY_PEER,
 	CAUSE_RST,
 	CAUSE_ICMP,
 	CAUSE_NO_ROUTE,
@@ -54,13 +61,20 @@ enum closer_how { CLOSER_CLOSE, CLOSER_EXIT, CLOSER_SIGNAL, CLOSER_COUNT };
 /* A number that is not known, or has no meaning here: JSON null. */
 #define REPORT_NULL (-1)
 
+/* Where this host threw a segment of the handshake away. */
+struct report_drop {
+	char reason[SW_NAME_LEN]; /* "": unknown */
+	char place[SW_NAME_LEN];  /* "": unknown */
+	uint32_t netns;		  /* 0: unknown */
+};
+
 /* One handshake at one moment. Unset pointers and REPORT_NULL are JSON null. */
 struct report_handshake {
 	char id[48];
 	enum role role;
 	enum verdict verdict; /* VERDICT_COUNT: none yet (start), JSON null */
 	enum cause cause;
-	char why[256];	       /* one sentence, UTF-8, no control characters */
+	char why[320];	       /* one sentence, UTF-8, no control characters */
 	struct sw_tuple tuple; /* a port of 0 is unknown */
 	int64_t isn;
 	bool has_owner;
@@ -77,11 +91,16 @@ struct report_handshake {
 	bool has_icmp;
 	struct sw_icmp icmp; /* from all zeroes: sender unknown */
 	bool icmp_code_known;
+	bool has_drop;
+	struct report_drop drop;
 	bool has_closer;
 	enum closer_how closer_how;
 	struct sw_closer closer;
 	int closer_signal; /* with CLOSER_SIGNAL */
 	bool adopted;
+	int64_t owners; /* processes that have the socket open */
+	/* The first SYN asked for ECN, those sent again do not. Client. */
+	bool ecn;
 };
 
 struct report_loss {
@@ -102,7 +121,37 @@ struct report_top {
 	uint64_t verdicts[VERDICT_COUNT];
 };
 
-#define REPORT_TOP_MAX 10
+enum pattern_kind {
+	PATTERN_PLACE,	/* handshakes with one place fare alike */
+	PATTERN_SUBNET, /* those with several remotes of a subnet fare alike */
+	PATTERN_LOSS,	/* a later SYN gets through, again and again */
+	PATTERN_ECN,	/* the second SYN gets through, which asks for no ECN */
+	PATTERN_KIND_COUNT,
+};
+
+/*
+ * What many handshakes share, never without its counts:
+ *
+ *   37 of 37 handshakes to 10.2.3.4:5432 from netns 4026531840 got no answer,
+ *   12 of 12 to its neighbours in 10.2.3.0/24 succeeded
+ */
+struct report_pattern {
+	char text[320]; /* one sentence, ASCII, no control characters */
+	enum pattern_kind kind;
+	enum role role;
+	uint8_t addr[16]; /* client: the remote; server: the local one; v4-mapped for IPv4 */
+	uint8_t prefix;	  /* PATTERN_SUBNET: /24 or /64; else 0 */
+	uint16_t port;
+	uint32_t netns;	      /* 0: unknown */
+	enum verdict verdict; /* VERDICT_COUNT: they differ */
+	enum cause cause;
+	uint64_t count; /* handshakes that share it */
+	uint64_t of;	/* of so many: of all, if the healthy are known, else of those in trouble */
+	int64_t healthy; /* among `of`; REPORT_NULL: the kernel only counted them */
+};
+
+#define REPORT_TOP_MAX	   10
+#define REPORT_PATTERN_MAX 10
 
 struct report_summary {
 	uint64_t duration_ns;
@@ -111,9 +160,15 @@ struct report_summary {
 	uint64_t healthy;		    /* client handshakes completed without trouble */
 	uint64_t latency[SW_LATENCY_SLOTS]; /* of the healthy: [i] 2^i us and up */
 	uint64_t syn_retransmits;
-	uint64_t lost; /* records of all kinds that never arrived */
+	uint64_t lost;	     /* records of all kinds that never arrived */
+	uint64_t suppressed; /* dropped segments, of the whole host, not looked at */
 	struct report_top top[REPORT_TOP_MAX];
 	unsigned int top_count;
+	uint64_t top_more;   /* places with trouble that are not in top */
+	uint64_t top_untold; /* handshakes in trouble at places that are not told apart */
+	struct report_pattern patterns[REPORT_PATTERN_MAX];
+	unsigned int pattern_count;
+	uint64_t patterns_untold; /* handshakes at places that no pattern knows */
 };
 
 enum report_type {
@@ -121,6 +176,7 @@ enum report_type {
 	REPORT_STALL,
 	REPORT_END,
 	REPORT_LOSS,
+	REPORT_PATTERN, /* now and then, for people: the summary has them all */
 	REPORT_SUMMARY,
 	REPORT_TYPE_COUNT,
 };
@@ -132,6 +188,7 @@ struct report {
 	union {
 		struct report_handshake handshake; /* start, stall, end */
 		struct report_loss loss;
+		struct report_pattern pattern;
 		struct report_summary summary;
 	};
 };

@@ -70,7 +70,7 @@ static struct place *find_place(struct stats *stats, enum role role, const uint8
 
 static bool is_trouble(const struct report_handshake *handshake)
 {
-	return handshake->verdict != VERDICT_ESTABLISHED || handshake->cause != CAUSE_NONE;
+	return handshake->cause != CAUSE_NONE;
 }
 
 void stats_handshake(struct stats *stats, const struct report_handshake *handshake)
@@ -85,8 +85,10 @@ void stats_handshake(struct stats *stats, const struct report_handshake *handsha
 		place = find_place(stats, ROLE_CLIENT, tuple->raddr, tuple->family, tuple->rport);
 	else
 		place = find_place(stats, ROLE_SERVER, tuple->laddr, tuple->family, tuple->lport);
-	if (!place)
+	if (!place) {
+		stats->summary.top_untold++;
 		return;
+	}
 	place->top.count++;
 	place->top.verdicts[handshake->verdict]++;
 }
@@ -106,8 +108,9 @@ void stats_counts(struct stats *stats, const struct sw_counts *counts)
 
 void stats_loss(struct stats *stats, const struct report_loss *loss)
 {
-	/* a late record did arrive */
-	stats->summary.lost += loss->ring + loss->map_full + loss->suppressed + loss->missed;
+	/* A late record did arrive, and a drop that was not looked at is none. */
+	stats->summary.lost += loss->ring + loss->map_full + loss->missed;
+	stats->summary.suppressed += loss->suppressed;
 }
 
 /* Most trouble first; then by address, so that equals have an order. */
@@ -144,5 +147,6 @@ void stats_summarize(const struct stats *stats, struct report_summary *ret_summa
 
 	for (const struct place *place = stats->places; place; place = place->hh.next)
 		insert_top(&summary, &place->top);
+	summary.top_more = HASH_COUNT(stats->places) - summary.top_count;
 	*ret_summary = summary;
 }

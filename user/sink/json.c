@@ -184,6 +184,20 @@ static void field_icmp(struct line *line, const struct report_handshake *handsha
 	line_close_map(line);
 }
 
+static void field_drop(struct line *line, const struct report_handshake *handshake)
+{
+	if (!handshake->has_drop) {
+		line_null(line, "drop");
+		return;
+	}
+	line_key(line, "drop");
+	line_open_map(line);
+	line_text(line, "reason", handshake->drop.reason);
+	line_text(line, "place", handshake->drop.place);
+	line_known(line, "netns", handshake->drop.netns);
+	line_close_map(line);
+}
+
 static void field_closer(struct line *line, const struct report_handshake *handshake)
 {
 	if (!handshake->has_closer) {
@@ -224,11 +238,12 @@ static void fields_handshake(struct line *line, const struct report *report)
 	line_ms(line, "give_up_ms", handshake->give_up_ns);
 	field_errno(line, handshake->errnum);
 	field_icmp(line, handshake);
-	/* No rule looks for local drops or at listeners yet: never known. */
-	line_null(line, "drop");
+	field_drop(line, handshake);
 	field_closer(line, handshake);
+	/* No rule looks at listeners yet: never known. */
 	line_null(line, "listener");
 	line_bool(line, "adopted", handshake->adopted);
+	line_int(line, "owners", handshake->owners);
 }
 
 static void fields_loss(struct line *line, const struct report *report)
@@ -276,6 +291,34 @@ static void field_top(struct line *line, const struct report_summary *summary)
 	line_close_array(line);
 }
 
+static void field_patterns(struct line *line, const struct report_summary *summary)
+{
+	unsigned int i;
+
+	line_key(line, "patterns");
+	line_open_array(line);
+	for (i = 0; i < summary->pattern_count; i++) {
+		const struct report_pattern *pattern = &summary->patterns[i];
+		bool mixed = pattern->verdict == VERDICT_COUNT;
+
+		line_open_map(line);
+		line_word(line, "kind", names_pattern_kind(pattern->kind));
+		line_text(line, "text", pattern->text);
+		line_word(line, "role", names_role(pattern->role));
+		line_address(line, "addr", pattern->addr);
+		line_known(line, "prefix", pattern->prefix);
+		line_known(line, "port", pattern->port);
+		line_known(line, "netns", pattern->netns);
+		line_word(line, "verdict", mixed ? NULL : names_verdict(pattern->verdict));
+		line_word(line, "cause", names_cause(pattern->cause));
+		line_uint(line, "count", pattern->count);
+		line_uint(line, "of", pattern->of);
+		line_int(line, "healthy", pattern->healthy);
+		line_close_map(line);
+	}
+	line_close_array(line);
+}
+
 /* The key is the first latency above the slot: "512" counts those below 512 us
  * and not below 256 us (slot 0 starts at 0). */
 static void field_latency(struct line *line, const uint64_t *slots)
@@ -311,6 +354,10 @@ static void fields_summary(struct line *line, const struct report *report)
 	line_uint(line, "lost", summary->lost);
 	field_top(line, summary);
 	field_latency(line, summary->latency);
+	line_uint(line, "top_untold", summary->top_untold);
+	field_patterns(line, summary);
+	line_uint(line, "patterns_untold", summary->patterns_untold);
+	line_uint(line, "suppressed", summary->suppressed);
 }
 
 static int json_report(struct sink *sink, const struct report *report)
@@ -322,6 +369,9 @@ static int json_report(struct sink *sink, const struct report *report)
 	};
 	struct line *line = line_of(sink);
 
+	/* For people, meanwhile: programs get them with the summary. */
+	if (report->type == REPORT_PATTERN)
+		return 0;
 	line_begin(line, names_report_type(report->type));
 	fields[report->type](line, report);
 	return line_end(line);

@@ -51,7 +51,7 @@ struct layout_column {
 	unsigned int rank;
 };
 
-#define LAYOUT_CELL_SIZE 256
+#define LAYOUT_CELL_SIZE 320
 
 struct layout_cell {
 	char text[LAYOUT_CELL_SIZE];   /* empty: nothing to show */

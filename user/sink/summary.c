@@ -2,6 +2,7 @@
 #include "sink/summary.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/names.h"
 #include "sink/text.h"
@@ -108,6 +109,24 @@ static void print_healthy(struct layout *layout, const struct report_summary *su
 	layout_end_line(layout);
 }
 
+/* The places that are known but not shown, and what is beyond those. */
+static void print_more(struct layout *layout, const struct report_summary *summary)
+{
+	char text[2 * TEXT_UINT_SIZE + 64];
+	size_t length;
+
+	if (!summary->top_more && !summary->top_untold)
+		return;
+	length = snprintf(text, sizeof(text), "and %llu more place%s",
+			  (unsigned long long)summary->top_more, summary->top_more == 1 ? "" : "s");
+	if (summary->top_untold)
+		snprintf(text + length, sizeof(text) - length,
+			 ", and %llu handshakes with others that are not told apart",
+			 (unsigned long long)summary->top_untold);
+	entry(layout, text);
+	layout_end_line(layout);
+}
+
 static void print_top(struct layout *layout, const struct report_summary *summary)
 {
 	char text[TEXT_ENDPOINT_SIZE + 16];
@@ -125,6 +144,31 @@ static void print_top(struct layout *layout, const struct report_summary *summar
 		entry(layout, text);
 		verdicts(layout, top->verdicts);
 	}
+	print_more(layout, summary);
+}
+
+static void print_patterns(struct layout *layout, const struct report_summary *summary)
+{
+	char text[TEXT_UINT_SIZE + 64];
+	unsigned int i;
+
+	if (summary->pattern_count || summary->patterns_untold)
+		heading(layout, "Patterns");
+	for (i = 0; i < summary->pattern_count; i++) {
+		char safe[sizeof(summary->patterns[i].text)];
+
+		text_safe(safe, sizeof(safe), summary->patterns[i].text,
+			  strlen(summary->patterns[i].text));
+		entry(layout, safe);
+		layout_end_line(layout);
+	}
+	if (!summary->patterns_untold)
+		return;
+	snprintf(text, sizeof(text), "%llu handshake%s not looked at: too many places",
+		 (unsigned long long)summary->patterns_untold,
+		 summary->patterns_untold == 1 ? "" : "s");
+	entry(layout, text);
+	layout_end_line(layout);
 }
 
 void summary_print(struct layout *layout, const struct report_summary *summary)
@@ -146,5 +190,12 @@ void summary_print(struct layout *layout, const struct report_summary *summary)
 	snprintf(text, sizeof(text), "records lost: %llu", (unsigned long long)summary->lost);
 	layout_words(layout, WRAP, summary->lost ? LAYOUT_WARN : LAYOUT_PLAIN, text);
 	layout_end_line(layout);
+	if (summary->suppressed) {
+		snprintf(text, sizeof(text), "drops not looked at, of the whole host: %llu",
+			 (unsigned long long)summary->suppressed);
+		entry(layout, text);
+		layout_end_line(layout);
+	}
 	print_top(layout, summary);
+	print_patterns(layout, summary);
 }

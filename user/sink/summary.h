@@ -14,6 +14,9 @@
  *     records lost: 0
  *   Most trouble
  *     10.0.0.1:80 (remote): 1 timed_out, 2 still hanging
+ *   Patterns
+ *     3 handshakes to 10.0.0.1:80 from netns 4026531840 got no answer, none got
+ *       through late
  */
 void summary_print(struct layout *layout, const struct report_summary *summary);
 

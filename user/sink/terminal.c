@@ -110,6 +110,9 @@ static const struct {
 	{"tcp_retransmit_skb", "retries are not seen when they are made"},
 	{"tcp_retransmit_synack", "the server side is not seen"},
 	{"tcp_receive_reset", "resets are not recognised"},
+	{"tcp_send_reset", "answers that cannot be accepted are not seen"},
+	{"kfree_skb", "what this host drops is not seen"},
+	{"tcp_iter", "what hangs already is not seen before its next retry"},
 	{"sys_enter_connect", "connect() errors before the SYN are not seen"},
 	{"sys_exit_connect", "connect() errors before the SYN are not seen"},
 };
@@ -198,15 +201,22 @@ static void set_cell(struct layout_cell *cell, const char *phrase_prefix, const 
 	snprintf(cell->phrase, sizeof(cell->phrase), "%s%s", phrase_prefix, text);
 }
 
+/* "curl +2": two more processes have the socket open. */
 static void cells_owner(struct layout_cell *cells, const struct report_handshake *handshake)
 {
 	const struct sw_owner *owner = &handshake->owner;
 	char text[TEXT_UINT_SIZE] = "-";
-	char comm[SW_COMM_LEN + 1] = "-";
+	char comm[SW_COMM_LEN + 3 + TEXT_UINT_SIZE] = "-";
+	size_t length;
 
 	if (handshake->has_owner) {
 		text_uint(text, owner->pid);
-		text_safe(comm, sizeof(comm), owner->comm, strnlen(owner->comm, SW_COMM_LEN));
+		length = text_safe(comm, SW_COMM_LEN + 1, owner->comm,
+				   strnlen(owner->comm, SW_COMM_LEN));
+		if (handshake->owners > 1) {
+			length += snprintf(comm + length, sizeof(comm) - length, " +");
+			text_uint(comm + length, (uint64_t)handshake->owners - 1);
+		}
 	}
 	set_cell(&cells[COLUMN_PID], "pid ", text);
 	set_cell(&cells[COLUMN_COMM], "", comm);
@@ -316,7 +326,6 @@ static void print_loss(struct terminal *terminal, const struct report *report)
 	} parts[] = {
 		{loss->ring, "ring buffer full"},
 		{loss->map_full, "handshake table full"},
-		{loss->suppressed, "left out by a rate limit"},
 		{loss->late, "too late to be put in order"},
 		{loss->missed, "run refused by the kernel"},
 	};
@@ -324,6 +333,10 @@ static void print_loss(struct terminal *terminal, const struct report *report)
 	const char *separator = "";
 	size_t i;
 
+	/* Drops of other people's segments, under a flood, lose no record: the
+	 * summary has their number. */
+	if (!loss->ring && !loss->map_full && !loss->late && !loss->missed)
+		return;
 	text_clock(time, report->wall_ns, true);
 	say(terminal, LAYOUT_WARN, "%s lost:", time);
 	for (i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -337,6 +350,15 @@ static void print_loss(struct terminal *terminal, const struct report *report)
 	layout_end_line(&terminal->layout);
 }
 
+static void print_pattern(struct terminal *terminal, const struct report *report)
+{
+	char time[TEXT_CLOCK_SIZE];
+
+	text_clock(time, report->wall_ns, true);
+	say(terminal, LAYOUT_BOLD, "%s pattern: %s", time, report->pattern.text);
+	layout_end_line(&terminal->layout);
+}
+
 static void print_summary(struct terminal *terminal, const struct report *report)
 {
 	summary_print(&terminal->layout, &report->summary);
@@ -347,7 +369,7 @@ static int terminal_report(struct sink *sink, const struct report *report)
 	static void (*const print[REPORT_TYPE_COUNT])(struct terminal *, const struct report *) = {
 		[REPORT_START] = print_handshake, [REPORT_STALL] = print_handshake,
 		[REPORT_END] = print_handshake,	  [REPORT_LOSS] = print_loss,
-		[REPORT_SUMMARY] = print_summary,
+		[REPORT_PATTERN] = print_pattern, [REPORT_SUMMARY] = print_summary,
 	};
 	struct terminal *terminal = (struct terminal *)sink;
 	bool final = report->type == REPORT_END || report->type == REPORT_SUMMARY;

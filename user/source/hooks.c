@@ -20,6 +20,7 @@ enum hook_kind {
 	HOOK_TP_BTF,  /* a tracepoint's own arguments */
 	HOOK_SYSCALL, /* a tracefs event of category syscalls */
 	HOOK_SWEEP,   /* an iterator over the elements of a map */
+	HOOK_SEED,    /* an iterator over the TCP sockets of a namespace */
 };
 
 struct hook {
@@ -41,7 +42,12 @@ static const struct hook all_hooks[] = {
 	{.program = "tcp_retransmit_skb_err", .name = "tcp_retransmit_skb", .min_args = 3},
 	{.program = "tcp_retransmit_synack", .name = "tcp_retransmit_synack"},
 	{.program = "tcp_receive_reset", .name = "tcp_receive_reset"},
+	{.program = "tcp_send_reset", .name = "tcp_send_reset"},
+	/* The reason came with 5.17, the socket that was to have it with 6.11. */
+	{.program = "kfree_skb", .name = "kfree_skb", .min_args = 3, .max_args = 3},
+	{.program = "kfree_skb_sk", .name = "kfree_skb", .min_args = 4},
 	{.program = "look", .name = "bpf_map_elem", .kind = HOOK_SWEEP},
+	{.program = "seed", .name = "tcp_iter", .kind = HOOK_SEED},
 	{.program = "sys_enter_connect", .name = "sys_enter_connect", .kind = HOOK_SYSCALL},
 	{.program = "sys_exit_connect", .name = "sys_exit_connect", .kind = HOOK_SYSCALL},
 };
@@ -99,10 +105,33 @@ static int check(const struct btf *btf, const struct hook *hook)
 		if (btf__find_by_name_kind(btf, "bpf_iter__bpf_map_elem", BTF_KIND_STRUCT) < 0)
 			return -ENOENT;
 		return 0;
+	case HOOK_SEED:
+		/* 5.9, 52d87d5f6418 ("net: bpf: Implement bpf iterator for tcp") */
+		if (btf__find_by_name_kind(btf, "bpf_iter__tcp", BTF_KIND_STRUCT) < 0)
+			return -ENOENT;
+		return 0;
 	case HOOK_SYSCALL:
 		return 0; /* known when it is attached */
 	}
 	return -EINVAL;
+}
+
+static bool has_fitting_variant(const struct btf *btf, const struct hook *hook)
+{
+	for (size_t i = 0; i < HOOK_COUNT; i++) {
+		if (!strcmp(all_hooks[i].name, hook->name) && !check(btf, &all_hooks[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool is_noted(const struct session *session, const char *name)
+{
+	for (unsigned int i = 0; i < session->hook_count; i++) {
+		if (!strcmp(session->hooks[i].name, name))
+			return true;
+	}
+	return false;
 }
 
 int hooks_choose(struct bpf_object *object, struct session *session)
@@ -120,9 +149,10 @@ int hooks_choose(struct bpf_object *object, struct session *session)
 			continue;
 		(void)bpf_program__set_autoload(
 			bpf_object__find_program_by_name(object, hook->program), false);
-		if (err == -E2BIG)
+		if (err == -E2BIG && has_fitting_variant(btf, hook))
 			continue;
-		note(session, hook->name, "this kernel does not have it");
+		if (!is_noted(session, hook->name))
+			note(session, hook->name, "this kernel does not have it");
 		if (hook->indispensable)
 			result = err;
 	}
@@ -173,7 +203,8 @@ static int attach_sweep(struct bpf_object *object, struct bpf_program *program,
 	return 0;
 }
 
-static int attach_tracepoint(struct bpf_program *program, struct bpf_link **ret_link)
+/* A tracepoint, or an iterator that needs no more words. */
+static int attach_plain(struct bpf_program *program, struct bpf_link **ret_link)
 {
 	struct bpf_link *link = bpf_program__attach(program);
 
@@ -197,13 +228,15 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 		err = attach_sweep(object, program, link);
 		break;
 	default:
-		err = attach_tracepoint(program, link);
+		err = attach_plain(program, link);
 		break;
 	}
 	if (err)
 		return err;
 	if (hook->kind == HOOK_SWEEP)
 		hooks->sweep = *link;
+	if (hook->kind == HOOK_SEED)
+		hooks->seed = *link;
 	hooks->count++;
 	return 0;
 }

@@ -19,6 +19,9 @@ struct hooks {
 	/* One of them: iterates over the handshakes map; NULL where the kernel
 	 * cannot (before 5.9). */
 	const struct bpf_link *sweep;
+	/* Another: iterates over the TCP sockets of its reader's namespace; NULL
+	 * where the kernel cannot (before 5.9). */
+	const struct bpf_link *seed;
 };
 
 /*

@@ -19,7 +19,9 @@
 #include "cli/log.h"
 #include "source/clock.h"
 #include "source/hooks.h"
+#include "source/kernel_names.h"
 #include "source/knobs.h"
+#include "source/seed.h"
 
 #include "synwatch/config.h"
 #include "synwatch/record.h"
@@ -49,6 +51,10 @@
 #define RING_ALL_BYTES	 (8U << 20)
 #define WAKEUP_ALL_BYTES (RING_ALL_BYTES / 8)
 
+/* A quarter of the 16384 that bpf/drop.bpf.h keeps; and a CPU's least in 100 ms. */
+#define STRAYS_PER_SECOND 4096
+#define STRAYS_MIN	  8
+
 /* Records handled before signals and timers get their turn. */
 #define DRAIN_BUDGET 65536
 
@@ -58,6 +64,7 @@ struct live {
 	struct synwatch *skeleton;
 	struct hooks hooks;
 	struct ring_buffer *ring;
+	struct kernel_names *names;
 	int epoll_fd;
 	int signal_fd;
 	int timer_fd;
@@ -89,12 +96,32 @@ static int on_libbpf_message(enum libbpf_print_level level, const char *format, 
 	return 0;
 }
 
+static void deliver(struct live *live, struct sw_header *header, enum sw_kind kind, uint16_t size,
+		    uint64_t now)
+{
+	*header = (struct sw_header){
+		.size = size, .kind = kind, .version = SW_ABI_VERSION, .time_ns = now};
+	live->events->record(live->events->ctx, header, size);
+}
+
+static void on_name(void *ctx, enum sw_name_of of, uint64_t number, const char *text)
+{
+	struct sw_name name = {.of = of, .number = number};
+	struct live *live = ctx;
+
+	(void)snprintf(name.name, sizeof(name.name), "%s", text);
+	deliver(live, &name.header, SW_NAME, sizeof(name), live->newest_ns);
+}
+
 static int on_record(void *ctx, void *data, size_t size)
 {
+	const struct sw_handshake *record = data;
 	struct live *live = ctx;
 
 	/* The kernel side sends nothing else, and aligned. */
-	live->newest_ns = ((const struct sw_header *)data)->time_ns;
+	live->newest_ns = record->header.time_ns;
+	if (record->flags & SW_F_DROP)
+		kernel_names_of_drop(live->names, &record->drop);
 	live->events->record(live->events->ctx, data, size);
 	return ++live->drained < DRAIN_BUDGET ? 0 : -EAGAIN;
 }
@@ -128,14 +155,6 @@ static void sweep(struct live *live)
 		length = read(fd, nothing, sizeof(nothing));
 	while (length > 0 || (length < 0 && errno == EAGAIN));
 	(void)close(fd);
-}
-
-static void deliver(struct live *live, struct sw_header *header, enum sw_kind kind, uint16_t size,
-		    uint64_t now)
-{
-	*header = (struct sw_header){
-		.size = size, .kind = kind, .version = SW_ABI_VERSION, .time_ns = now};
-	live->events->record(live->events->ctx, header, size);
 }
 
 static int read_totals(const struct live *live, struct sw_totals *ret_totals)
@@ -288,6 +307,7 @@ static void live_free(struct source *source)
 
 	hooks_done(&live->hooks);
 	ring_buffer__free(live->ring);
+	kernel_names_free(live->names);
 	synwatch__destroy(live->skeleton);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
 		if (fds[i] >= 0)
@@ -324,6 +344,16 @@ static void describe_host(struct session *session, const struct live_options *op
 		session->filters[session->filter_count++] = options->words[i];
 }
 
+/* All CPUs together take four seconds to turn the kernel side's table of stray
+ * drops over, the time in which the handshake they belong to claims them. */
+static uint64_t strays_per_window(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t share = STRAYS_PER_SECOND / 10 / (cpus > 0 ? cpus : 1);
+
+	return share > STRAYS_MIN ? share : STRAYS_MIN;
+}
+
 static void configure(struct live *live, const struct live_options *options)
 {
 	struct sw_config *config = &live->skeleton->rodata->config;
@@ -332,7 +362,10 @@ static void configure(struct live *live, const struct live_options *options)
 	config->tick_ns = clock_tick_ns();
 	config->quiet_ns = options->stall_after_ns ? options->stall_after_ns : QUIET_DEFAULT_NS;
 	config->stream_all = options->all;
+	config->resets_tell = bpf_program__autoload(live->skeleton->progs.tcp_receive_reset);
 	config->retries_tell = bpf_program__autoload(live->skeleton->progs.tcp_retransmit_skb_err);
+	config->strays_per_window = strays_per_window();
+	live->skeleton->bss->seeding = bpf_program__autoload(live->skeleton->progs.seed);
 	if (options->all) {
 		config->wakeup_bytes = WAKEUP_ALL_BYTES;
 		(void)bpf_map__set_max_entries(live->skeleton->maps.records, RING_ALL_BYTES);
@@ -357,7 +390,7 @@ static int explain_refusal(int err)
 				"down (cat /sys/kernel/security/lockdown)");
 		break;
 	case ENOMEM:
-		log_error("no memory for the BPF maps (15 MiB, with --all 21 MiB): raise the "
+		log_error("no memory for the BPF maps (25 MiB, with --all 31 MiB): raise the "
 			  "memory limit of "
 			  "this cgroup");
 		break;
@@ -398,12 +431,29 @@ static int attach(struct live *live)
 {
 	int err;
 
+	live->names = kernel_names_new(on_name, live);
+	if (!live->names)
+		return explain_refusal(-ENOMEM);
 	live->ring = ring_buffer__new(bpf_map__fd(live->skeleton->maps.records), on_record, live,
 				      /* opts= */ NULL);
 	if (!live->ring)
 		return explain_refusal(-errno);
 	err = hooks_attach(&live->hooks, live->skeleton->obj, &live->session);
 	return err ? explain_refusal(err) : 0;
+}
+
+/* What is under way already; its records wait in the ring. */
+static int adopt(struct live *live, const struct filter *filter)
+{
+	int err = 0;
+
+	if (live->hooks.seed)
+		err = seed_run(live->hooks.seed, bpf_map__fd(live->skeleton->maps.seed_owners),
+			       filter);
+	live->skeleton->bss->seeding = false;
+	if (err)
+		log_error("cannot return to my network namespace: %s", strerror(-err));
+	return err;
 }
 
 static int watch_fd(const struct live *live, int fd, uint32_t events)
@@ -471,6 +521,9 @@ int live_open(const struct live_options *options, struct source **ret_source)
 	}
 	live->session.start_ns = clock_monotonic_ns();
 	live->session.wall_offset_ns = live->wall_offset_ns = clock_wall_offset_ns();
+	err = adopt(live, options->filter);
+	if (err)
+		goto fail;
 	*ret_source = &live->source;
 	return 0;
 fail:

@@ -22,7 +22,8 @@ struct live_options {
 /*
  * Loads and attaches everything. On failure returns a negative errno, and has
  * logged one sentence that says what is wrong and what to do. On success every
- * hook is live: no handshake that begins afterwards is missed.
+ * hook is live: no handshake that begins afterwards is missed, and those that
+ * hang already have been adopted.
  *
  * SIGINT and SIGTERM are blocked from here on and end source_run().
  */

@@ -47,6 +47,7 @@ static const struct field handshake_fields[] = {
 	HANDSHAKE("pid", owner.pid),
 	HANDSHAKE("tid", owner.tid),
 	HANDSHAKE("uid", owner.uid),
+	HANDSHAKE("owners", owners),
 	HANDSHAKE("cgroup", owner.cgroup),
 	HANDSHAKE_AS("comm", owner.comm, TYPE_COMM),
 	HANDSHAKE("jiffies", timer.jiffies),
@@ -72,6 +73,15 @@ static const struct field handshake_fields[] = {
 	HANDSHAKE("icmp_version", icmp.version),
 	HANDSHAKE("icmp_errno", icmp.errnum),
 	HANDSHAKE("icmp_count", icmp.count),
+	HANDSHAKE("port_low", port_low),
+	HANDSHAKE("port_high", port_high),
+	HANDSHAKE("drop_place", drop.place),
+	HANDSHAKE("drop_reason", drop.reason),
+	HANDSHAKE("drop_netns", drop.netns),
+	HANDSHAKE("drop_what", drop.what),
+	HANDSHAKE("drop_where", drop.where),
+	HANDSHAKE("drop_count", drop.count),
+	HANDSHAKE("drop_attempt", drop.attempt),
 	HANDSHAKE("closer_pid", closer.pid),
 	HANDSHAKE("closer_tid", closer.tid),
 	HANDSHAKE_AS("closer_comm", closer.comm, TYPE_COMM),
@@ -102,19 +112,39 @@ static const struct field clock_fields[] = {
 	{},
 };
 
+static const struct field name_fields[] = {
+	FIELD(sw_name, "time_ns", header.time_ns, TYPE_UNSIGNED),
+	FIELD(sw_name, "of", of, TYPE_UNSIGNED),
+	FIELD(sw_name, "number", number, TYPE_UNSIGNED),
+	FIELD(sw_name, "name", name, TYPE_COMM),
+	{},
+};
+
 struct flag {
 	const char *name;
 	uint32_t bit;
 };
 
 static const struct flag flags[] = {
-	{"adopted", SW_F_ADOPTED}, {"isn", SW_F_ISN},
-	{"owner", SW_F_OWNER},	   {"reset", SW_F_RESET},
-	{"task", SW_F_TASK},	   {"pending", SW_F_PENDING},
-	{"linear", SW_F_LINEAR},   {"exiting", SW_F_EXITING},
-	{"icmp", SW_F_ICMP},	   {"duplicate_syn", SW_F_DUPLICATE_SYN},
-	{"err", SW_F_ERR},	   {"untracked", SW_F_UNTRACKED},
-	{"counted", SW_F_COUNTED}, {"missed", SW_F_MISSED},
+	{"adopted", SW_F_ADOPTED},
+	{"isn", SW_F_ISN},
+	{"owner", SW_F_OWNER},
+	{"reset", SW_F_RESET},
+	{"task", SW_F_TASK},
+	{"pending", SW_F_PENDING},
+	{"linear", SW_F_LINEAR},
+	{"exiting", SW_F_EXITING},
+	{"icmp", SW_F_ICMP},
+	{"duplicate_syn", SW_F_DUPLICATE_SYN},
+	{"err", SW_F_ERR},
+	{"untracked", SW_F_UNTRACKED},
+	{"counted", SW_F_COUNTED},
+	{"missed", SW_F_MISSED},
+	{"first_unsent", SW_F_FIRST_UNSENT},
+	{"ecn", SW_F_ECN},
+	{"race_lost", SW_F_RACE_LOST},
+	{"bad_answer", SW_F_BAD_ANSWER},
+	{"drop", SW_F_DROP},
 };
 
 static const struct field *fields_of(int kind)
@@ -126,6 +156,8 @@ static const struct field *fields_of(int kind)
 		return loss_fields;
 	case SW_CLOCK:
 		return clock_fields;
+	case SW_NAME:
+		return name_fields;
 	default:
 		return handshake_fields;
 	}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Handshakes that hang already when the watch begins. */
+#ifndef SYNWATCH_SOURCE_SEED_H
+#define SYNWATCH_SOURCE_SEED_H
+
+#include <bpf/libbpf.h>
+
+#include "cli/filter.h"
+
+/*
+ * Has the kernel side adopt every client handshake under way, in every network
+ * namespace, with its owner. Call it once everything else is attached. link:
+ * of the program `seed`; owners_fd: of the map `seed_owners`, empty before and
+ * after. Changes the calling thread's network namespace while it runs.
+ *
+ * What cannot be reached (said once in the log if it is for lack of privilege)
+ * is adopted without its owner at its next retry. Returns 0, or a negative
+ * errno if the thread could not return to its namespace.
+ */
+int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *filter);
+
+#endif /* SYNWATCH_SOURCE_SEED_H */
