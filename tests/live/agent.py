@@ -88,6 +88,25 @@ class Operations:
                     listener.accept()[0].close()
         return {}
 
+    def share(self):
+        """fork(): a child has every socket open as well, for as long as the agent lives."""
+        child = os.fork()
+        if child == 0:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            for fd in sys.stdin.fileno(), sys.stdout.fileno():
+                os.close(fd)
+            while True:
+                signal.pause()
+        return {"pid": child}
+
+    def send_away(self, name="s"):
+        """Into a socket that nobody reads: open, but in no process."""
+        self._in_flight = socket.socketpair()
+        sock = self._sockets.pop(name)
+        socket.send_fds(self._in_flight[0], [b"-"], [sock.fileno()])
+        sock.close()
+        return {}
+
     def pause(self, seconds):
         """Where the silence of the application is what is being tested."""
         time.sleep(seconds)

@@ -5,8 +5,12 @@ Where BPF may not be loaded they are skipped, by name; with
 SYNWATCH_DEMAND_LIVE=1 they fail instead. SYNWATCH names the program to test.
 """
 
+import fcntl
 import os
 import subprocess
+import tempfile
+import uuid
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +25,8 @@ _no_live = pytest.StashKey()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow(seconds): waits that long, so it starts early")
+    config.addinivalue_line("markers", "alone: shows in every watch of this host, so no other "
+                                       "live test runs meanwhile")
     # Asked once, by the process that starts the workers.
     worker_input = getattr(config, "workerinput", None)
     config.stash[_no_live] = worker_input["no_live"] if worker_input else _why_no_live()
@@ -42,6 +48,15 @@ def pytest_runtest_setup(item):
     if os.environ.get("SYNWATCH_DEMAND_LIVE") == "1":
         pytest.fail(f"SYNWATCH_DEMAND_LIVE=1, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def company(request):
+    """Tests run side by side, but for those that are marked `alone`."""
+    alone = request.node.get_closest_marker("alone")
+    with open(Path(tempfile.gettempdir(), "synwatch-live.lock"), "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture
@@ -66,6 +81,22 @@ def watch(lab):
 def terminal(lab):
     """The same on a terminal: terminal(*options, columns=80)."""
     yield from _starter(lab, TerminalWatch)
+
+
+@pytest.fixture
+def cgroup():
+    """A cgroup v2 with a child; removed after the processes in them are gone."""
+    mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    points = [fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"]
+    if not points:
+        pytest.skip("no cgroup v2 is mounted here")
+    group = Path(points[0], f"synwatch-{uuid.uuid4()}")
+    child = group / "child"
+    group.mkdir()
+    child.mkdir()
+    yield group
+    child.rmdir()
+    group.rmdir()
 
 
 def _starter(lab, kind):

@@ -3,6 +3,8 @@
 
 from datetime import datetime, timezone
 
+import pytest
+
 
 def client_of(agent, lab, way, port):
     """Who connects whence and where, in every line about it."""
@@ -27,3 +29,24 @@ def seconds(line):
     """When the thing happened, since the epoch."""
     time = datetime.strptime(line["time"], "%Y-%m-%dT%H:%M:%S.%fZ")
     return time.replace(tzinfo=timezone.utc).timestamp()
+
+
+def seen(watching, cause):
+    """A cause that rests on a drop: claimed only where this kernel tells of drops."""
+    return cause if watching.session["hooks"].get("kfree_skb") is True else "no_answer"
+
+
+def needs(watching, *hooks):
+    """Skips where this kernel cannot tell what the test is about."""
+    missing = [name for name in hooks if watching.session["hooks"].get(name) is not True]
+    if missing:
+        pytest.skip(f"no evidence on this kernel: {', '.join(missing)}")
+
+
+def dropped(line, netns, reason, *places):
+    """Asserts what was thrown away, where; places: any, if none is given."""
+    assert line["drop"], f"no drop in {line}"
+    has(line["drop"], reason=reason, netns=netns.inode)
+    assert line["drop"]["place"], line
+    if places:
+        assert line["drop"]["place"] in places, line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A client and a server namespace joined by a veth pair, and what happens in them.
+"""A client and a server namespace, joined directly or by a third, and what happens in them.
 
 Every lab has the same addresses: nothing outside its two namespaces can see
 them, so labs run side by side, and a watch that shows another lab's traffic
@@ -49,6 +49,9 @@ class Way:
 V4 = Way("v4", "198.18.0.2", "198.18.0.1", "198.18.0.2", 4)
 V6 = Way("v6", "2001:2::2", "2001:2::1", "2001:2::2", 6)
 MAPPED = Way("mapped", "::ffff:198.18.0.2", "198.18.0.1", "198.18.0.2", 4)
+# Of a RoutedLab: behind the router.
+FAR_V4 = Way("v4", "198.18.1.2", "198.18.0.1", "198.18.1.2", 4)
+FAR_V6 = Way("v6", "2001:2:0:1::2", "2001:2::1", "2001:2:0:1::2", 6)
 
 
 class Namespace:
@@ -111,9 +114,13 @@ class Namespace:
                                             dualstack_ipv6=True, backlog=128)
         return self._owned.enter_context(listener)
 
-    def sniff(self):
+    def sniff(self, device=DEVICE):
         with self.entered():
-            return self._owned.enter_context(sniffer.Sniffer(self.DEVICE))
+            return self._owned.enter_context(sniffer.Sniffer(device))
+
+    def owns(self, context):
+        """Enters a context that lasts as long as the namespace."""
+        return self._owned.enter_context(context)
 
     def agent(self):
         return self._owned.enter_context(Agent(self))
@@ -122,16 +129,19 @@ class Namespace:
 class Lab:
     """The pair. Closing it kills its processes and removes its namespaces."""
 
+    NAMES = ("client", "server")
+
     def __init__(self):
         with contextlib.ExitStack() as undo:
             prefix = f"synwatch-{os.getpid()}-{next(_serial)}"
-            names = [f"{prefix}-client", f"{prefix}-server"]
-            for name in names:
-                run("ip", "netns", "add", name)
-                undo.callback(run, "ip", "netns", "del", name)
-            self.client, self.server = (Namespace(name) for name in names)
-            undo.callback(self.client.close)
-            undo.callback(self.server.close)
+            for name in self.NAMES:
+                run("ip", "netns", "add", f"{prefix}-{name}")
+                undo.callback(run, "ip", "netns", "del", f"{prefix}-{name}")
+            self.namespaces = [Namespace(f"{prefix}-{name}") for name in self.NAMES]
+            for name, netns in zip(self.NAMES, self.namespaces):
+                undo.callback(netns.close)
+                setattr(self, name, netns)
+            self._set_ports_apart()
             self._connect()
             self._undo = undo.pop_all()
 
@@ -141,31 +151,93 @@ class Lab:
     def __exit__(self, *_):
         self._undo.close()
 
+    def _set_ports_apart(self):
+        """The ISN is a hash of addresses and ports, plus a clock: two labs that connect at the
+        same moment would send the same SYN, and neither could tell whose was dropped."""
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+        low = 10000 + worker * 4000
+        self.client.sysctl("net.ipv4.ip_local_port_range", f"{low} {low + 3999}")
+
     def _connect(self):
         device = Namespace.DEVICE
-        ends = (self.client, 1), (self.server, 2)
-        # Unequal indices: the kernel takes a device whose peer has its own index for no veth at
-        # all, and lets it wait a second for its carrier (linkwatch_urgent_event).
-        run("ip", "link", "add", "name", device, "index", 101, "netns", self.client.name,
-            "address", _mac(1), "type", "veth",
-            "peer", "name", device, "index", 102, "netns", self.server.name, "address", _mac(2))
-        with contextlib.ExitStack() as stack:
-            links = [stack.enter_context(_LinkEvents(netns)) for netns, _ in ends]
-            for netns, _ in ends:
-                # No link-local address: no router or neighbour chatter.
-                netns.ip(f"link set {device} addrgenmode none", "link set lo up",
-                         f"link set {device} up")
-            # The end that was opened first gets its queue only when the link watch has run:
-            # until then the device drops what it is given.
-            for link in links:
-                link.wait_running()
-        for netns, own in ends:
-            peer = 3 - own
-            netns.ip(
-                f"addr add 198.18.0.{own}/24 dev {device}",
-                f"addr add 2001:2::{own}/64 dev {device} nodad",
-                f"neigh add 198.18.0.{peer} lladdr {_mac(peer)} dev {device} nud permanent",
-                f"neigh add 2001:2::{peer} lladdr {_mac(peer)} dev {device} nud permanent")
+        _join((0, self.client, device), (0, self.server, device))
+        _address(self.client, device, (0, 1), (0, 2))
+        _address(self.server, device, (0, 2), (0, 1))
+
+
+class RoutedLab(Lab):
+    """A third namespace between the two, which forwards: a container's host."""
+
+    NAMES = ("client", "router", "server")
+    FAR_DEVICE = "far"  # the router's, towards the server
+
+    def _connect(self):
+        device, far = Namespace.DEVICE, self.FAR_DEVICE
+        for name in "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding":
+            self.router.sysctl(name, 1)
+        _join((0, self.client, device), (0, self.router, device))
+        _join((1, self.router, far), (1, self.server, device))
+        _address(self.client, device, (0, 1), (0, 2))
+        _address(self.router, device, (0, 2), (0, 1))
+        _address(self.router, far, (1, 1), (1, 2))
+        _address(self.server, device, (1, 2), (1, 1))
+        self.client.ip("route add default via 198.18.0.2", "route add default via 2001:2::2")
+        self.server.ip("route add default via 198.18.1.1", "route add default via 2001:2:0:1::1")
+
+
+class BridgedLab(Lab):
+    """Addresses as in a Lab, but a third namespace lies between: a bridge."""
+
+    NAMES = ("client", "bridge", "server")
+
+    def _connect(self):
+        device = Namespace.DEVICE
+        self.bridge.ip("link add name br0 type bridge", "link set br0 addrgenmode none",
+                       "link set br0 up")
+        _join((0, self.client, device), (0, self.bridge, "port1"))
+        _join((1, self.bridge, "port2"), (1, self.server, device))
+        self.bridge.ip("link set port1 master br0", "link set port2 master br0")
+        _address(self.client, device, (0, 1), (0, 2), mac(1, 2))
+        _address(self.server, device, (0, 2), (0, 1), mac(0, 1))
+
+
+def _join(*ends):
+    """A veth pair between two (net, namespace, device).
+
+    Unequal indices: the kernel takes a device whose peer has its own index for no veth at all,
+    and lets it wait a second for its carrier (linkwatch_urgent_event).
+    """
+    words = []
+    for number, (net, netns, device) in enumerate(ends, 1):
+        words.append(["name", device, "index", 100 + 2 * net + number, "netns", netns.name,
+                      "address", mac(net, number)])
+    run("ip", "link", "add", *words[0], "type", "veth", "peer", *words[1])
+    with contextlib.ExitStack() as stack:
+        links = [stack.enter_context(_LinkEvents(netns, device)) for _, netns, device in ends]
+        for _, netns, device in ends:
+            # No link-local address: no router or neighbour chatter.
+            netns.ip(f"link set {device} addrgenmode none", "link set lo up",
+                     f"link set {device} up")
+        # The end that was opened first gets its queue only when the link watch has run:
+        # until then the device drops what it is given.
+        for link in links:
+            link.wait_running()
+
+
+def _address(netns, device, own, peer, peer_mac=None):
+    """own, peer: (net, host). The peer needs no neighbour discovery."""
+    peer_mac = peer_mac or mac(*peer)
+    netns.ip(f"addr add {_v4(*own)}/24 dev {device}", f"addr add {_v6(*own)}/64 dev {device} nodad",
+             f"neigh add {_v4(*peer)} lladdr {peer_mac} dev {device} nud permanent",
+             f"neigh add {_v6(*peer)} lladdr {peer_mac} dev {device} nud permanent")
+
+
+def _v4(net, host):
+    return f"198.18.{net}.{host}"
+
+
+def _v6(net, host):
+    return f"2001:2:0:{net}::{host}"
 
 
 class Agent:
@@ -227,9 +299,9 @@ class _LinkEvents:
     RTM_NEWLINK = 16
     IFF_RUNNING = 0x40
 
-    def __init__(self, netns):
+    def __init__(self, netns, device):
         with netns.entered():
-            self._index = socket.if_nametoindex(netns.DEVICE)
+            self._index = socket.if_nametoindex(device)
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW,
                                          socket.NETLINK_ROUTE)
         self._socket.bind((0, self.RTMGRP_LINK))
@@ -263,8 +335,8 @@ def _sysctl_file(name):
     return Path("/proc/sys", *name.split("."))
 
 
-def _mac(end):
-    return f"02:00:00:00:00:{end:02x}"
+def mac(net, host):
+    return f"02:00:00:00:{net:02x}:{host:02x}"
 
 
 def _setns(netns):

@@ -7,7 +7,9 @@ import re
 ROLES = {"client", "server"}
 VERDICTS = {"stalled", "established", "refused", "rejected", "timed_out", "abandoned",
             "local_error", "aborted", "ignored", "unknown"}
-CAUSES = {"none", "no_answer", "rst", "icmp", "no_route", "no_port", "denied", "other_error",
+CAUSES = {"none", "no_answer", "dropped_on_output", "neighbour_unresolved",
+          "reply_dropped_on_input", "bad_answer", "dropped_on_path", "reply_dropped_on_path",
+          "dropped_by_peer", "rst", "icmp", "no_route", "no_port", "denied", "other_error",
           "no_ack"}
 HOWS = {"close", "exit", "signal"}
 
@@ -98,10 +100,11 @@ HANDSHAKE = {
     "errno": or_null(is_errno),
     "icmp": or_null(an_object(type=is_count, code=or_null(is_count), name=or_null(is_word),
                               **{"from": or_null(is_address)})),
-    "drop": or_null(is_object),
+    "drop": or_null(an_object(reason=or_null(is_word), place=or_null(is_word),
+                              netns=or_null(is_count))),
     "closer": or_null(an_object(pid=is_count, tid=is_count, comm=is_text, how=one_of(HOWS))),
     "listener": or_null(is_object),
-    "adopted": is_flag,
+    "adopted": is_flag, "owners": or_null(is_count),
 }
 
 LINES = {
@@ -120,6 +123,7 @@ LINES = {
     "summary": {
         "type": is_word, "time": is_time, "duration_s": is_number, "handshakes": is_object,
         "healthy": is_count, "syn_retransmits": is_count, "lost": is_count, "top": is_list,
+        "top_untold": is_count, "patterns": is_list, "patterns_untold": is_count,
     },
 }
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from expect import client_of, has, on_wire
+from expect import client_of, has, on_wire, seen
 from netlab import MAPPED, V4, V6
 
 PORT = 80
@@ -55,9 +55,10 @@ def test_late_established_keeps_the_cause_of_its_trouble(lab, agent, watch, way)
     end = watching.wait_for(type="end")
     syns = wire.syns(PORT)
     who = client_of(agent, lab, way, PORT) | on_wire(syns[0])
-    has(stall, **who, cause="no_answer", syn_sent=2, syn_retransmits=1, syn_unsent=0, errno=None)
-    has(end, **who, id=stall["id"], verdict="established", cause="no_answer",
-        syn_sent=len(syns), syn_retransmits=len(syns) - 1, errno=None, closer=None)
+    who["cause"] = seen(watching, "dropped_by_peer")
+    has(stall, **who, syn_sent=2, syn_retransmits=1, syn_unsent=0, errno=None)
+    has(end, **who, id=stall["id"], verdict="established", syn_sent=len(syns),
+        syn_retransmits=len(syns) - 1, errno=None, closer=None)
     summary = watching.stop()
     assert summary["handshakes"]["client"] == {"established": 1}
     assert summary["healthy"] == 0
@@ -186,7 +187,8 @@ def test_icmp_of_an_earlier_attempt_says_nothing_about_a_later_one(lab, agent, w
     assert agent.connect(V4.target, PORT)["errno"] == "ECONNREFUSED"
     agent.start_connect(V4.target, PORT + 1)
 
-    has(watching.wait_for(type="stall", rport=PORT + 1), cause="no_answer", icmp=None)
+    cause = seen(watching, "dropped_by_peer")
+    has(watching.wait_for(type="stall", rport=PORT + 1), cause=cause, icmp=None)
     agent.kill()
-    has(watching.wait_for(type="end", rport=PORT + 1), verdict="abandoned", cause="no_answer",
+    has(watching.wait_for(type="end", rport=PORT + 1), verdict="abandoned", cause=cause,
         icmp=None)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from expect import client_of, has, on_wire
+from expect import client_of, has, on_wire, seen
 from netlab import MAPPED, V4, V6
 
 PORT = 80
@@ -15,11 +15,13 @@ def hung(lab, agent, watch):
     lab.server.iptables(f"-I INPUT -p tcp --dport {PORT} -j DROP")
     watching = watch()
     assert agent.connect(V4.target, PORT, blocking=False)["errno"] == "EINPROGRESS"
-    return watching, watching.wait_for(type="stall")
+    stall = watching.wait_for(type="stall")
+    has(stall, cause=seen(watching, "dropped_by_peer"))
+    return watching, stall
 
 
 def check_abandoned(end, stall, agent, **closer):
-    has(end, id=stall["id"], verdict="abandoned", cause="no_answer", errno=None, icmp=None,
+    has(end, id=stall["id"], verdict="abandoned", cause=stall["cause"], errno=None, icmp=None,
         pid=agent.pid, tid=agent.pid, comm=agent.COMM)
     has(end["closer"], **closer)
     assert end["syn_sent"] == end["syn_retransmits"] + 1 >= stall["syn_sent"]
@@ -59,6 +61,7 @@ def test_sigkill_in_a_blocking_connect(lab, agent, watch, way):
     watching = watch()
     agent.start_connect(way.target, PORT)
     stall = watching.wait_for(type="stall")
+    has(stall, cause=seen(watching, "dropped_by_peer"))
 
     agent.kill()
 
@@ -80,7 +83,7 @@ def test_close_before_any_retry(lab, agent, watch):
 
     end = watching.wait_for(type="end")
     has(end, **client_of(agent, lab, V4, PORT), **on_wire(syn), verdict="abandoned",
-        cause="no_answer", syn_sent=1, syn_retransmits=0)
+        cause=seen(watching, "dropped_by_peer"), syn_sent=1, syn_retransmits=0)
     has(end["closer"], pid=agent.pid, how="close")
 
 
@@ -98,5 +101,5 @@ def test_killed_from_outside_is_aborted(lab, agent, watch):
     assert agent.result()["errno"] == "ECONNABORTED"
     end = watching.wait_for(type="end")
     has(end, **client_of(agent, lab, V4, PORT), **on_wire(syn), verdict="aborted",
-        cause="no_answer", errno="ECONNABORTED", syn_sent=1)
+        cause=seen(watching, "dropped_by_peer"), errno="ECONNABORTED", syn_sent=1)
     assert watching.stop()["handshakes"]["client"] == {"aborted": 1}

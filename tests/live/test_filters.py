@@ -2,8 +2,6 @@
 """Each filter lets in what it should and nothing else, on every kind of record."""
 
 import os
-import uuid
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -113,22 +111,6 @@ def test_netns(lab, agent, watch, spelling):
     shown = [line["netns"] for line in watching.lines]
     client, server = lab.client.inode, lab.server.inode
     assert shown == ([server, client, server] if spelling == "several" else [client])
-
-
-@pytest.fixture
-def cgroup():
-    """A cgroup v2 with a child; removed after the processes in them are gone."""
-    mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    points = [fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"]
-    if not points:
-        pytest.skip("no cgroup v2 is mounted here")
-    group = Path(points[0], f"synwatch-{uuid.uuid4()}")
-    child = group / "child"
-    group.mkdir()
-    child.mkdir()
-    yield group
-    child.rmdir()
-    group.rmdir()
 
 
 def test_cgroup_and_those_below_it(cgroup, lab, agent, watch):

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from expect import client_of, has, on_wire, seconds
+from expect import client_of, has, on_wire, seconds, seen
 from netlab import MAPPED, V4, V6
 
 PORT = 80
@@ -57,11 +57,12 @@ def test_dropped_until_the_kernel_gives_up(lab, agent, watch, way, retries, line
     stalls = watching.of_type("stall")
     syns = wire.syns(PORT)
     who = client_of(agent, lab, way, PORT) | on_wire(syns[0])
+    who["cause"] = seen(watching, "dropped_by_peer")
     assert [stall["syn_retransmits"] for stall in stalls] == list(range(1, len(syns)))
     for stall in stalls:
-        has(stall, **who, id=end["id"], cause="no_answer", errno=None, closer=None,
+        has(stall, **who, id=end["id"], errno=None, closer=None,
             syn_sent=stall["syn_retransmits"] + 1, syn_unsent=0, retry_limit=len(syns) - 1)
-    has(end, **who, verdict="timed_out", cause="no_answer", errno="ETIMEDOUT", icmp=None,
+    has(end, **who, verdict="timed_out", errno="ETIMEDOUT", icmp=None,
         closer=None, syn_sent=len(syns), syn_retransmits=len(syns) - 1, syn_unsent=0)
     check_predictions(stalls, end)
     # Both clocks are this host's; the connect() call encloses the handshake.
@@ -95,7 +96,8 @@ def test_syns_that_never_leave_are_not_counted_as_sent(lab, agent, watch):
     agent.start_connect(V4.target, PORT)
 
     stall = watching.wait_for(type="stall")
-    has(stall, **client_of(agent, lab, V4, PORT), cause="no_answer", syn_retransmits=0)
+    has(stall, **client_of(agent, lab, V4, PORT), cause=seen(watching, "dropped_on_output"),
+        syn_retransmits=0)
     assert stall["elapsed_ms"] >= 1000
     agent.kill()
     has(watching.wait_for(type="end"), id=stall["id"], verdict="abandoned", syn_retransmits=0)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from expect import has
+from expect import has, seen
 from netlab import V4, V6
 
 PORT = 80
@@ -75,7 +75,8 @@ def test_syn_ack_that_is_lost_shows_on_both_sides(lab, agent, watch, way):
 
     syn = wire.syns(PORT)[0]
     has(server, **server_of(lab, way, syn), cause="no_ack")
-    has(client, isn=syn.seq, lport=syn.sport, netns=lab.client.inode, cause="no_answer")
+    has(client, isn=syn.seq, lport=syn.sport, netns=lab.client.inode,
+        cause=seen(watching, "reply_dropped_on_input"))
     assert server["id"] != client["id"]
     has(watching.wait_for(type="end", role="client"), id=client["id"], verdict="established")
     has(watching.wait_for(type="end", role="server"), id=server["id"], verdict="established")

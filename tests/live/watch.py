@@ -56,6 +56,10 @@ class Process:
             self._process.stdout.close()
 
 
+# What a loss line has of this watch's own; suppressed is the whole host's.
+LOST = ("ring", "map_full", "late", "missed")
+
+
 class Watch(Process):
     """Its JSON lines, each checked as it is taken in.
 
@@ -66,6 +70,7 @@ class Watch(Process):
     def __init__(self, options):
         super().__init__(["--json", *options], subprocess.PIPE)
         self.lines = []
+        self.suppressed = 0  # drops of the whole host, other tests' floods among them
         self.session = None
         self.summary = None
         self._waiting = collections.deque()
@@ -140,6 +145,9 @@ class Watch(Process):
         assert not self.summary, f"after the summary: {line}"
         if line["type"] == "summary":
             self.summary = line
+        elif line["type"] == "loss" and not any(line[kind] for kind in LOST):
+            self.suppressed += line["suppressed"]
+            self._waiting.append(line)
         elif line["type"] != "session":
             self.lines.append(line)
             self._waiting.append(line)

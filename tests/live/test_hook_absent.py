@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is claimed where the kernel lacks a hook: less.
+
+synwatch decides by the kernel's BTF what there is to attach to. It gets to see
+one in which a tracepoint has another name.
+"""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+import watch as watch_module
+from expect import client_of, has
+from netlab import V4, V6
+from outside import V4 as OUTSIDE_V4
+from outside import Outside, answer
+
+PORT = 80
+
+BTF = Path("/sys/kernel/btf/vmlinux")
+
+every_way = pytest.mark.parametrize("way", [V4, V6])
+
+
+@pytest.fixture
+def without(tmp_path, monkeypatch, watch):
+    """without(hooks, *options): a watch on a kernel that does not have these."""
+    def start(hooks, *options):
+        btf = BTF.read_bytes()
+        for hook in hooks:
+            name = f"\0btf_trace_{hook}\0".encode()
+            assert btf.count(name) == 1, f"no {hook} to take away"
+            btf = btf.replace(name, name[:-2] + b"?\0")
+        doctored = tmp_path / "vmlinux"
+        doctored.write_bytes(btf)
+        wrapper = tmp_path / "synwatch"
+        wrapper.write_text(
+            "#!/bin/sh\n"
+            'exec unshare --mount sh -c \'mount --bind "$0" "$1" && shift && exec "$@"\' '
+            f'"{doctored}" "{BTF}" "{watch_module.program()}" "$@"\n')
+        wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("SYNWATCH", str(wrapper))
+        watching = watch(*options)
+        for hook in hooks:
+            assert watching.session["hooks"][hook] == "this kernel does not have it"
+        return watching
+
+    return start
+
+
+SILENT = {
+    "dropped_by_peer": ("server", f"INPUT -p tcp --dport {PORT} -j DROP"),
+    "reply_dropped_on_input": ("client", f"INPUT -p tcp --sport {PORT} -j DROP"),
+    "reply_dropped_on_path": ("server", f"OUTPUT -p tcp --sport {PORT} -j DROP"),
+}
+
+
+@pytest.mark.slow(1)
+@every_way
+@pytest.mark.parametrize("cause", SILENT)
+def test_without_drops_it_is_no_answer(lab, agent, without, way, cause):
+    where, rule = SILENT[cause]
+    lab.server.listen(PORT)
+    getattr(lab, where).iptables(f"-I {rule}", way)
+    watching = without(["kfree_skb"], "--role", "client")
+    agent.start_connect(way.target, PORT)
+    stall = watching.wait_for(type="stall")
+    agent.kill()
+    end = watching.wait_for(type="end")
+    for line in stall, end:
+        has(line, **client_of(agent, lab, way, PORT), id=end["id"], cause="no_answer", drop=None)
+        assert "no answer" in line["why"], line
+
+
+@pytest.mark.slow(1)
+@every_way
+def test_without_drops_the_result_of_a_retry_still_tells(lab, agent, without, way):
+    """6.17+; before, nothing does."""
+    lab.client.iptables(f"-I OUTPUT -p tcp --dport {PORT} -j DROP", way)
+    watching = without(["kfree_skb"])
+    agent.start_connect(way.target, PORT)
+    stall = watching.wait_for(type="stall")
+    has(stall, **client_of(agent, lab, way, PORT), drop=None, syn_retransmits=0)
+    if stall["cause"] != "no_answer":
+        has(stall, cause="dropped_on_output", syn_sent=1, syn_unsent=1)
+        assert "the last retry did not leave this host (EPERM)" in stall["why"], stall
+
+
+@pytest.mark.slow(1)
+@pytest.mark.parametrize("hooks, cause", [
+    (["tcp_send_reset"], "bad_answer"),
+    (["kfree_skb"], "bad_answer"),
+    (["tcp_send_reset", "kfree_skb"], "no_answer"),
+])
+def test_bad_answer_needs_one_of_its_two_witnesses(lab, agent, without, hooks, cause):
+    outside = lab.client.owns(Outside(lab.client))
+    watching = without(hooks)
+    agent.connect(OUTSIDE_V4.target, PORT, blocking=False)
+    outside.send(answer(outside.syn(PORT), "SA", ack=7))
+    has(watching.wait_for(type="stall"), cause=cause, raddr=OUTSIDE_V4.raddr)
+
+
+@every_way
+def test_without_resets_a_refusal_is_not_called_one(lab, agent, without, way):
+    """Nor a rejection: the errno is the same, but what brought it was not seen."""
+    watching = without(["tcp_receive_reset"])
+    assert agent.connect(way.target, PORT)["errno"] == "ECONNREFUSED"
+    end = watching.wait_for(type="end")
+    has(end, **client_of(agent, lab, way, PORT), verdict="unknown", errno="ECONNREFUSED",
+        icmp=None)
+    assert end["cause"] not in ("rst", "icmp"), end
