@@ -248,6 +248,9 @@ static __always_inline void handshake_retry(const struct sock *sk, int err, bool
 	if (!err) {
 		h->syn_sent++;
 		count(syn_retransmits);
+	} else if (h->syn_sent == 1 && sock_none_sent(sk)) {
+		h->syn_sent = 0;
+		h->flags |= SW_F_FIRST_UNSENT;
 	}
 	h->retransmits = retransmits;
 	if (sock_asked_ecn(sk))

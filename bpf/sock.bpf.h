@@ -138,6 +138,16 @@ static __always_inline __u32 sock_isn(const struct sock *sk)
 	return BPF_CORE_READ(tp, snd_una) - (__u32)BPF_CORE_READ(tp, bytes_acked);
 }
 
+/* No SYN has ever been handed to IP without error: tcp_update_skb_after_send()
+ * puts those that were on this list. */
+static __always_inline bool sock_none_sent(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const void *)sk;
+	const struct list_head *sent = &tp->tsorted_sent_queue;
+
+	return BPF_CORE_READ(sent, next) == sent;
+}
+
 /* Retransmissions of the SYN, the one under way included. */
 static __always_inline __u8 sock_retransmits(const struct sock *sk)
 {

@@ -131,6 +131,10 @@ struct hlist_node {
 	struct hlist_node **pprev;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct timer_list {
 	struct hlist_node entry;
 	unsigned long expires;
@@ -229,6 +233,7 @@ struct tcp_sock {
 	__u32 srtt_us;
 	__u64 bytes_acked;
 	__u8 ecn_flags;
+	struct list_head tsorted_sent_queue;
 	__u32 retrans_stamp;
 };
 
@@ -284,10 +289,6 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_OTHERHOST = 13,
 	SKB_DROP_REASON_QUEUE_PURGE = 104,
 	SKB_DROP_REASON_PACKET_SOCK_ERROR = 106,
-};
-
-struct list_head {
-	struct list_head *next;
 };
 
 struct in_ifaddr {
