@@ -217,17 +217,22 @@ static __always_inline struct handshake *handshake_find(const struct sock *sk, _
 }
 
 /* Retries up to this one whose event did not come. Where every retry has one
- * (6.17+) the run was missed and the retry is taken for sent; elsewhere it is
- * the failed ones that have none. */
+ * (6.17+) the run was missed and the retry is taken to have fared as the one
+ * before; elsewhere it is the failed ones that have none. */
 static __always_inline void handshake_catch_up(struct handshake *h, __u8 retransmits)
 {
+	__u8 unseen = retransmits - h->retransmits;
+
 	if (retransmits <= h->retransmits)
 		return;
-	if (config.retries_tell) {
-		h->syn_sent += retransmits - h->retransmits;
-		count_more(syn_retransmits, retransmits - h->retransmits);
-	}
 	h->retransmits = retransmits;
+	if (!config.retries_tell)
+		return;
+	count_more(missed, unseen);
+	if (h->err)
+		return;
+	h->syn_sent += unseen;
+	count_more(syn_retransmits, unseen);
 }
 
 /*
@@ -395,6 +400,7 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
 	record->flags = (record->flags & ~SW_F_TASK) | SW_F_MISSED;
 	if (err)
 		record->sk_err = -err;
+	count(missed);
 	emit_submit(record);
 }
 

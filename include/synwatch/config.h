@@ -60,7 +60,7 @@ struct sw_totals {
 	__u64 ring_full;
 	__u64 map_full;
 	__u64 suppressed;
-	__u64 missed; /* handshakes whose end left no trace */
+	__u64 missed; /* retries and ends noticed only afterwards, or not at all */
 };
 
 #endif /* SYNWATCH_CONFIG_H */

@@ -225,7 +225,7 @@ struct sw_loss {
 	__u64 ring;	  /* no room in the ring buffer */
 	__u64 map_full;	  /* no slot for a handshake */
 	__u64 suppressed; /* left out on purpose by a rate limit */
-	__u64 missed;	  /* program runs the kernel refused (recursion) */
+	__u64 missed;	  /* program runs that the kernel refused (recursion) or left out */
 };
 
 /* Wall clock: CLOCK_REALTIME = time_ns + offset_ns from here on. */

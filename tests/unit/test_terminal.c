@@ -296,8 +296,8 @@ static void loss_names_its_reasons(void **state)
 	report.loss = (struct report_loss){.map_full = 1, .suppressed = 2, .missed = 3};
 	assert_screen(
 		80, &report,
-		"07:40:11.482 lost: 1 record (handshake table full) and 3 records (run refused by\n"
-		"  the kernel)\n");
+		"07:40:11.482 lost: 1 record (handshake table full) and 3 records (program not\n"
+		"  run by the kernel)\n");
 	/* no record was lost by these; under a flood there are some every second */
 	report.loss = (struct report_loss){.suppressed = 2};
 	assert_screen(80, &report, "");

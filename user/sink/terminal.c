@@ -327,7 +327,7 @@ static void print_loss(struct terminal *terminal, const struct report *report)
 		{loss->ring, "ring buffer full"},
 		{loss->map_full, "handshake table full"},
 		{loss->late, "too late to be put in order"},
-		{loss->missed, "run refused by the kernel"},
+		{loss->missed, "program not run by the kernel"},
 	};
 	char time[TEXT_CLOCK_SIZE];
 	const char *separator = "";
