@@ -66,6 +66,14 @@ static __always_inline void count_healthy(__u64 latency_ns)
 			     1);
 }
 
+static __always_inline void emit_header(struct sw_header *header, __u16 size, __u8 kind, __u64 now)
+{
+	header->size = size;
+	header->kind = kind;
+	header->version = SW_ABI_VERSION;
+	header->time_ns = now;
+}
+
 /* A zeroed record with its header filled in, or NULL (counted). Every record
  * reserved must be handed to emit_submit() or emit_discard(). */
 static __always_inline struct sw_handshake *emit_reserve(__u8 kind, __u64 now)
@@ -77,10 +85,7 @@ static __always_inline struct sw_handshake *emit_reserve(__u8 kind, __u64 now)
 		return 0;
 	}
 	__builtin_memset(record, 0, sizeof(*record));
-	record->header.size = sizeof(*record);
-	record->header.kind = kind;
-	record->header.version = SW_ABI_VERSION;
-	record->header.time_ns = now;
+	emit_header(&record->header, sizeof(*record), kind, now);
 	return record;
 }
 
@@ -95,7 +100,7 @@ static __always_inline bool emit_has_room(void)
 /* Under a stream of everything, waking the reader for each record would cost
  * more than the record: the reader looks by itself now and then, and is woken
  * only when much is waiting. */
-static __always_inline void emit_submit(struct sw_handshake *record)
+static __always_inline void emit_submit(void *record)
 {
 	__u64 flags = 0;
 

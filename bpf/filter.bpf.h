@@ -192,4 +192,19 @@ static __always_inline enum filter_result filter_sock(const struct sock *sk)
 	return filter_tuple(&tuple);
 }
 
+/* A local end alone: what asks for a remote one refuses it. */
+static __always_inline bool filter_listening(const struct sw_tuple *tuple)
+{
+	if ((config.filters & SW_FILTER_NETNS) &&
+	    !bpf_map_lookup_elem(&filter_netns, &tuple->netns))
+		return false;
+	if (config.filters & SW_FILTER_RPORT)
+		return false;
+	if ((config.filters & SW_FILTER_HOST) && !filter_host(tuple->laddr))
+		return false;
+	if ((config.filters & SW_FILTER_LPORT) && !filter_port(SW_PORT_LOCAL, tuple->lport))
+		return false;
+	return !(config.filters & SW_FILTER_PORT) || filter_port(SW_PORT_ANY, tuple->lport);
+}
+
 #endif /* SYNWATCH_FILTER_BPF_H */

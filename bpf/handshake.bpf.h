@@ -81,6 +81,8 @@ static __always_inline void handshake_fill(struct sw_handshake *record, const st
 	if (record->sk_err_soft == h->old_soft)
 		record->sk_err_soft = 0;
 	record->drop = h->drop;
+	if (listener_of_sock((const void *)h->listener))
+		listener_read((const void *)h->listener, &record->listener, &flags);
 	record->err = h->err;
 	if (h->has_err)
 		flags |= SW_F_ERR;
@@ -291,6 +293,7 @@ handshake_end(const struct sock *sk, struct handshake *h, __u64 now, __u8 new_st
 {
 	struct sw_handshake *record;
 
+	handshake_catch_up(h, sock_retransmits(sk));
 	handshake_land(h);
 	if (!h->in_flight)
 		handshake_claim_stray(sk, h, sock_isn(sk));
@@ -409,9 +412,10 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
  * what does its socket say now? The address may be stale, so nothing is
  * believed before the cookie agrees.
  */
-static __always_inline void handshake_look(__u64 key, struct handshake *h)
+static __always_inline void handshake_look(const __u64 *address, struct handshake *h)
 {
-	const struct sock *sk = (const void *)key;
+	const struct sock *sk = (const void *)*address;
+	__u64 key = *address;
 	__u64 now = bpf_ktime_get_ns();
 	struct sw_handshake *record;
 	__u8 state;

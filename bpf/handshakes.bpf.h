@@ -28,6 +28,7 @@ struct handshake {
 	__u32 old_errors; /* on the error queue before this attempt */
 	__u32 isn;
 	struct sw_drop drop; /* the newest, with SW_F_DROP */
+	__u64 listener;	     /* of this host, which ignored the SYN; a key in listeners */
 };
 
 struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Handshakes already under way when the watch begins. The iterator is run
- * twice over the sockets of each network namespace, after all hooks are
+ * Handshakes already under way when the watch begins, and the sockets that
+ * listen. The iterator is run twice over the sockets of each network namespace, after all hooks are
  * attached: first it names the sockets it finds, the user side looks up their
  * owners, then it adopts them. A socket that a hook has met meanwhile is
  * followed already and left alone.
@@ -39,24 +39,51 @@ static __always_inline void seed_adopt(const struct sock *sk, const struct sw_se
 	}
 	h = bpf_map_lookup_elem(&handshakes, &key);
 	if (h)
-		handshake_look(key, h);
+		handshake_look(&key, h);
 }
 
-/* One socket in SYN_SENT. */
+static __always_inline void seed_listener(const struct sock *sk, const struct sw_seed_owner *owner)
+{
+	struct listener listener = {};
+
+	listener.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	listener.lport = sock_lport(sk);
+	listener.owner = owner->owner;
+	listener.owners = owner->owners;
+	listener.has_owner = owner->owners;
+	listener.wanted = owner->owners ? filter_owner(owner)
+					: filter_unowned(BPF_CORE_READ(sk, sk_uid.val), true);
+	listener_add(sk, &listener);
+}
+
+static __always_inline bool seed_is_wanted(const struct sock *sk, bool listens)
+{
+	__u64 key = (__u64)sk;
+
+	if (listens)
+		return !listener_of_sock(sk) &&
+		       listener_is_watched(BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
+					   sock_lport(sk));
+	return filter_role(SW_FILTER_CLIENT) && filter_sock(sk) != FILTER_REFUSE &&
+	       !bpf_map_lookup_elem(&handshakes, &key);
+}
+
+/* One socket in SYN_SENT or LISTEN. */
 static __always_inline void seed_sock(struct seq_file *reader, const struct sock *sk)
 {
+	bool listens = BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
 	__u64 inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
-	__u64 key = (__u64)sk;
 	const struct sw_seed_owner *owner;
 
-	if (!filter_role(SW_FILTER_CLIENT) || filter_sock(sk) == FILTER_REFUSE ||
-	    bpf_map_lookup_elem(&handshakes, &key))
+	if (!seed_is_wanted(sk, listens))
 		return;
 	owner = bpf_map_lookup_elem(&seed_owners, &inode);
-	if (owner)
-		seed_adopt(sk, owner);
-	else
+	if (!owner)
 		bpf_seq_write(reader, &inode, sizeof(inode));
+	else if (listens)
+		seed_listener(sk, owner);
+	else
+		seed_adopt(sk, owner);
 }
 
 #endif /* SYNWATCH_SEED_BPF_H */

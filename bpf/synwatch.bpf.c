@@ -22,16 +22,29 @@ const volatile struct sw_config config = {};
 /* Set by the user side until all handshakes already under way are adopted. */
 bool seeding = false;
 
+/* Set by the user side at the end: crowds that are younger than a second, too. */
+bool flushing = false;
+
+/* When a listener was last seen to be in trouble: the user side then attaches
+ * consume_skb, for as long as there is any. */
+__u64 trouble_ns = 0;
+
 #include "compat.bpf.h"
 #include "sock.bpf.h"
 #include "emit.bpf.h"
 #include "filter.bpf.h"
+#include "skb.bpf.h"
+#include "listener.bpf.h"
+#include "crowd.bpf.h"
 #include "handshakes.bpf.h"
 #include "drop.bpf.h"
 #include "race.bpf.h"
 #include "handshake.bpf.h"
 #include "connect.bpf.h"
 #include "request.bpf.h"
+#include "refusal.bpf.h"
+#include "freed.bpf.h"
+#include "sweep.bpf.h"
 #include "seed.bpf.h"
 
 /* MPTCP's msk (262), SCTP and DCCP share inet_sock_set_state. */
@@ -80,6 +93,11 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old_state, int new_
 		/* SYN_SENT -> SYN_RECV is a simultaneous open, still under way */
 		if (new_state != TCP_SYN_RECV && is_tcp(sk))
 			left_handshake(sk, old_state, new_state);
+	} else if (new_state == TCP_LISTEN) {
+		if (is_tcp(sk))
+			listener_open(sk);
+	} else if (old_state == TCP_LISTEN && new_state == TCP_CLOSE) {
+		listener_close(sk);
 	}
 	return 0;
 }
@@ -104,7 +122,7 @@ int BPF_PROG(tcp_retransmit_skb_err, const struct sock *sk, const struct sk_buff
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *req)
 {
-	request_retry(sk, req);
+	request_event(req, bpf_get_socket_cookie((void *)&req->__req_common), 0);
 	return 0;
 }
 
@@ -125,19 +143,37 @@ int BPF_PROG(tcp_receive_reset, const struct sock *sk)
 /* An answer in SYN_SENT that cannot be accepted is answered with a RST. sk is
  * NULL for segments without a socket (6.10+), so it is looked up, never read. */
 SEC("tp_btf/tcp_send_reset")
-int BPF_PROG(tcp_send_reset, const struct sock *sk)
+int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb)
 {
 	struct handshake *h = handshake_of_sock(sk);
+	struct answer answer = {.flags = SW_F_RESET_SENT};
 
 	if (h)
 		h->flags |= SW_F_BAD_ANSWER;
+	if (listener_of_sock(sk))
+		answer.listener = (__u64)sk;
+	answer_note(skb, &answer);
+	return 0;
+}
+
+/* Also REJECT, of IPv4. */
+SEC("tp_btf/icmp_send")
+int BPF_PROG(icmp_send, const struct sk_buff *skb, int type, int code)
+{
+	const struct answer answer = {
+		.flags = SW_F_ICMP_SENT,
+		.type = type,
+		.code = code,
+	};
+
+	answer_note(skb, &answer);
 	return 0;
 }
 
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(kfree_skb, const struct sk_buff *skb, const void *place, __u32 reason)
 {
-	drop_segment(skb, place, reason, 0);
+	segment_freed(skb, place, reason, 0, false);
 	return 0;
 }
 
@@ -146,7 +182,15 @@ SEC("tp_btf/kfree_skb")
 int BPF_PROG(kfree_skb_sk, const struct sk_buff *skb, const void *place, __u32 reason,
 	     const struct sock *rx_sk)
 {
-	drop_segment(skb, place, reason, rx_sk);
+	segment_freed(skb, place, reason, rx_sk, true);
+	return 0;
+}
+
+/* Attached while a listener is in trouble: it fires for most packets. */
+SEC("tp_btf/consume_skb")
+int BPF_PROG(consume_skb, const struct sk_buff *skb)
+{
+	refusal_consumed(skb);
 	return 0;
 }
 
@@ -164,17 +208,23 @@ int sys_exit_connect(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
-/* The sweep: one call per entry of the handshakes map. */
-SEC("iter/bpf_map_elem")
-int look(struct bpf_iter__bpf_map_elem *ctx)
-{
-	__u64 *key = ctx->key;
-	struct handshake *h = ctx->value;
+/* The sweeps: one call per entry of their maps. */
+#define SWEEP(name, key_type, value_type, visit)     \
+	SEC("iter/bpf_map_elem")                     \
+	int name(struct bpf_iter__bpf_map_elem *ctx) \
+	{                                            \
+		key_type *key = ctx->key;            \
+		value_type *value = ctx->value;      \
+                                                     \
+		if (key && value)                    \
+			visit(key, value);           \
+		return 0;                            \
+	}
 
-	if (key && h)
-		handshake_look(*key, h);
-	return 0;
-}
+SWEEP(look, __u64, struct handshake, handshake_look)
+SWEEP(look_request, struct sw_tuple, struct request, request_look)
+SWEEP(look_listener, __u64, struct listener, listener_look)
+SWEEP(look_crowd, struct port_key, struct crowd, crowd_look)
 
 /* One call per TCP socket of the reader's network namespace. */
 SEC("iter/tcp")
@@ -183,7 +233,7 @@ int seed(struct bpf_iter__tcp *ctx)
 	struct sock_common *common = ctx->sk_common;
 	const struct tcp_sock *tp;
 
-	if (!common || common->skc_state != TCP_SYN_SENT)
+	if (!common || (common->skc_state != TCP_SYN_SENT && common->skc_state != TCP_LISTEN))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(common);
 	if (tp)

@@ -162,6 +162,9 @@ struct netns_ipv4 {
 	__u8 sysctl_tcp_ecn_fallback;	/* int before 5.13 */
 	__u8 sysctl_tcp_syn_retries;	/* int before 5.13 */
 	__u8 sysctl_tcp_synack_retries; /* int before 5.13 */
+	__u8 sysctl_tcp_syncookies;	/* int before 5.13 */
+	__u8 sysctl_tcp_abort_on_overflow;
+	int sysctl_max_syn_backlog;
 };
 
 struct net {
@@ -184,6 +187,8 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
+	struct hlist_node skc_node;
+	struct sock *skc_listener;
 };
 
 typedef struct {
@@ -204,6 +209,14 @@ struct sock {
 	kuid_t sk_uid;
 	struct socket *sk_socket;
 	__u16 sk_protocol; /* a bit field before 5.6 */
+	atomic_t sk_drops;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+	struct sock_reuseport *sk_reuseport_cb;
+};
+
+struct sock_reuseport {
+	unsigned int synq_overflow_ts;
 };
 
 struct inet_sock {
@@ -213,6 +226,8 @@ struct inet_sock {
 
 struct request_sock_queue {
 	__u8 rskq_defer_accept;
+	atomic_t qlen;
+	atomic_t young;
 };
 
 struct inet_connection_sock {
@@ -226,8 +241,14 @@ struct inet_connection_sock {
 	__u32 icsk_user_timeout;
 };
 
+struct tcp_options_received {
+	int ts_recent_stamp; /* long before 4.20 */
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	struct tcp_options_received rx_opt;
+	__u32 copied_seq;
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 srtt_us;
@@ -245,10 +266,12 @@ struct request_sock {
 	__u8 syncookie : 1;
 	__u8 num_timeout : 7;
 	struct timer_list rsk_timer;
+	struct sock *sk; /* the child, once it is there */
 };
 
 struct inet_request_sock {
 	struct request_sock req;
+	__u16 acked : 1;
 };
 
 struct tcp_request_sock {
@@ -286,9 +309,11 @@ struct sk_buff {
 enum skb_drop_reason {
 	SKB_CONSUMED = 1,		   /* 6.5+, before: not a value of its own */
 	SKB_DROP_REASON_NOT_SPECIFIED = 2, /* numbers shift from kernel to kernel */
+	SKB_DROP_REASON_NO_SOCKET = 3,
 	SKB_DROP_REASON_OTHERHOST = 13,
 	SKB_DROP_REASON_QUEUE_PURGE = 104,
 	SKB_DROP_REASON_PACKET_SOCK_ERROR = 106,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 107,
 };
 
 struct in_ifaddr {

@@ -46,6 +46,11 @@ struct sw_config {
 	/* Dropped SYNs and SYN-ACKs of no known handshake that one CPU keeps in
 	 * 100 ms; more are only counted. */
 	__u64 strays_per_window;
+	/* Server handshakes that are told one by one: of one CPU in 100 ms, and of
+	 * one local port in a second. More are counted as a crowd. */
+	__u64 told_per_window;
+	__u64 told_per_port;
+	__u32 icmp_tells;   /* icmp_send is there */
 	__u32 resets_tell;  /* tcp_receive_reset is there */
 	__u32 retries_tell; /* every retransmission has its event, failed ones too */
 	__u32 stream_all;   /* stream every transition, healthy ones too */
@@ -60,6 +65,9 @@ struct sw_totals {
 	__u64 ring_full;
 	__u64 map_full;
 	__u64 suppressed;
+	__u64 accepted;
+	__u64 synack_retransmits;
+	__u64 listen_drops;
 	__u64 missed; /* retries and ends noticed only afterwards, or not at all */
 };
 

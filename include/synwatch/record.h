@@ -17,11 +17,12 @@
 #define SYNWATCH_RECORD_H
 
 /* Raised with every change of the layout of any record. */
-#define SW_ABI_VERSION 2
+#define SW_ABI_VERSION 3
 
 #define SW_COMM_LEN	 16
 #define SW_NAME_LEN	 48
 #define SW_LATENCY_SLOTS 32
+#define SW_CROWD_SLOTS	 64
 
 enum sw_kind {
 	SW_NONE,
@@ -34,7 +35,13 @@ enum sw_kind {
 			 * old_state is SYN_SENT if it got that far */
 	/* Server. struct sw_handshake. */
 	SW_SYNACK_RETRY, /* tcp_retransmit_synack */
-	SW_ACCEPTED,	 /* a request reported before became a child socket */
+	SW_SYNACK_DROP,	 /* this host threw a request's SYN-ACK away on its way out */
+	SW_ACCEPTED,	 /* a request became a child socket (a healthy one only when
+			  * streaming everything), or that child was closed */
+	SW_REQUEST_GONE, /* a request reported before is gone, and no child came */
+	SW_SYN_DROP,	 /* a SYN, or the ACK that completes, was thrown away or
+			  * refused by the namespace that it was for */
+	SW_CROWD,	 /* struct sw_crowd */
 	/* Bookkeeping, made by the user side. */
 	SW_COUNTS, /* struct sw_counts */
 	SW_LOSS,   /* struct sw_loss */
@@ -42,6 +49,9 @@ enum sw_kind {
 	SW_NAME,   /* struct sw_name */
 	SW_KIND_COUNT,
 };
+
+/* Of the kinds that are about one handshake. */
+#define SW_KIND_IS_SERVER(kind) ((kind) >= SW_SYNACK_RETRY && (kind) <= SW_SYN_DROP)
 
 /* Every record starts with this. */
 struct sw_header {
@@ -103,6 +113,23 @@ enum sw_flags {
 	/* The first SYN was killed on its way out, inside connect(); syn_sent
 	 * counts retries only. */
 	SW_F_FIRST_UNSENT = 1 << 18,
+	/* Of a request: the ACK has come, and the request was kept all the same
+	 * (inet_rsk(req)->acked): the accept queue was full, or TCP_DEFER_ACCEPT
+	 * waits for data. */
+	SW_F_ACKED = 1 << 19,
+	/* listener is filled in. */
+	SW_F_LISTENER = 1 << 20,
+	/* The listener has sent syncookies within the last two seconds. */
+	SW_F_COOKIES = 1 << 21,
+	/* The request's listener does not listen any more. */
+	SW_F_LISTENER_CLOSED = 1 << 22,
+	/* This host answered the dropped segment with a RST (tcp_send_reset). */
+	SW_F_RESET_SENT = 1 << 23,
+	/* This host answered it with an ICMP error (icmp_send): type and code of
+	 * icmp are filled in, its sender is this host. */
+	SW_F_ICMP_SENT = 1 << 24,
+	/* This kernel would have shown an ICMPv4 error, had there been one. */
+	SW_F_ICMP_TELLS = 1 << 25,
 };
 
 struct sw_tuple {
@@ -165,7 +192,8 @@ struct sw_closer {
 enum sw_drop_what {
 	SW_DROP_SYN = 1,
 	SW_DROP_SYNACK,
-	SW_DROP_OTHER, /* another segment that a socket in SYN_SENT could not use */
+	SW_DROP_OTHER, /* another segment that a socket in SYN_SENT could not use;
+			* of a server: the ACK that completes the handshake */
 };
 
 enum sw_drop_where {
@@ -174,10 +202,14 @@ enum sw_drop_where {
 	SW_DROP_TRANSIT,    /* in one that it only crossed */
 };
 
-/* The newest segment of this handshake that this host threw away (kfree_skb). */
+/*
+ * The newest segment of this handshake that this host threw away: kfree_skb.
+ * A SYN that its listener ignored is freed without a reason (consume_skb);
+ * listener has what the queues were like.
+ */
 struct sw_drop {
 	__u64 place;  /* the code that freed it: an address, see SW_NAME */
-	__u32 reason; /* enum skb_drop_reason of the kernel, see SW_NAME */
+	__u32 reason; /* enum skb_drop_reason of the kernel, see SW_NAME; 0: none */
 	__u32 netns;
 	__u8 what;     /* enum sw_drop_what */
 	__u8 where;    /* enum sw_drop_where */
@@ -185,10 +217,25 @@ struct sw_drop {
 	__u32 attempt; /* retries made when it happened: is it news? */
 };
 
+/* The listener's queues: inet_csk(sk)->icsk_accept_queue and its limits. */
+struct sw_listener {
+	__u32 backlog;		/* sk_ack_backlog: complete, waiting for accept() */
+	__u32 limit;		/* sk_max_ack_backlog, of both queues; full when exceeded */
+	__u32 requests;		/* qlen: the SYN queue */
+	__u32 young;		/* of those, whose SYN-ACK has not been sent again */
+	__u32 syn_limit;	/* net.ipv4.tcp_max_syn_backlog */
+	__u8 syncookies;	/* net.ipv4.tcp_syncookies: 0, 1, 2 */
+	__u8 abort_on_overflow; /* net.ipv4.tcp_abort_on_overflow */
+	__u8 defer_accept;	/* TCP_DEFER_ACCEPT, in SYN-ACK retries */
+	__u8 reserved;
+};
+
 struct sw_handshake {
 	struct sw_header header;
-	__u64 cookie;	/* socket cookie; the request's for a server */
-	__u64 start_ns; /* connect() entered SYN_SENT; server: first SYN-ACK */
+	/* The socket's; the request's for a server; of a SYN that was dropped one
+	 * made up of ISN and ports: with start_ns and the role it is unique. */
+	__u64 cookie;
+	__u64 start_ns; /* connect() entered SYN_SENT; server: first SYN-ACK, or drop */
 	__u64 syn_ns;	/* first SYN handed to IP, 0: none yet */
 	__u32 flags;	/* enum sw_flags */
 	__u32 isn;
@@ -209,6 +256,30 @@ struct sw_handshake {
 	struct sw_icmp icmp;
 	struct sw_closer closer;
 	struct sw_drop drop;
+	struct sw_listener listener; /* of a client: its peer's, on this host */
+};
+
+/*
+ * What happened at one local port, too often to be told one by one: since
+ * begin_ns, beside the handshakes that have records of their own.
+ */
+struct sw_crowd {
+	struct sw_header header;
+	__u64 begin_ns;
+	struct sw_tuple tuple; /* the remote end is empty */
+	__u32 flags;	       /* enum sw_flags: OWNER, LISTENER, COOKIES */
+	struct sw_owner owner; /* of the listener */
+	struct sw_listener listener;
+	__u32 half_open; /* requests whose SYN-ACK is not acknowledged */
+	__u32 dropped;	 /* SYNs thrown away for a reason, the last of them: */
+	__u32 reason;
+	__u32 ignored; /* by the listener, without a reason: sk_drops */
+	__u16 owners;
+	__u16 reserved[3];
+	/* Addresses that half_open and dropped came from, not told apart but
+	 * estimated: HyperLogLog (Flajolet et al., 2007), [hash % 64]: the highest
+	 * rank (leading zeroes + 1 of the other bits of a 32 bit hash). */
+	__u8 addresses[SW_CROWD_SLOTS];
 };
 
 /* Healthy handshakes since the previous record of this kind. */
@@ -217,6 +288,9 @@ struct sw_counts {
 	__u64 healthy;			 /* client handshakes completed without trouble */
 	__u64 latency[SW_LATENCY_SLOTS]; /* of those; [i]: 2^i .. 2^(i+1)-1 us */
 	__u64 syn_retransmits;		 /* SYNs sent again, to whatever end */
+	__u64 accepted;			 /* server handshakes completed without trouble */
+	__u64 synack_retransmits;	 /* SYN-ACKs sent again, to whatever end */
+	__u64 listen_drops;		 /* segments that listeners threw away: sk_drops */
 };
 
 /* What was lost since the previous record of this kind. */
@@ -252,9 +326,11 @@ _Static_assert(sizeof(struct sw_timer) == 40, "sw_timer");
 _Static_assert(sizeof(struct sw_icmp) == 24, "sw_icmp");
 _Static_assert(sizeof(struct sw_closer) == 32, "sw_closer");
 _Static_assert(sizeof(struct sw_drop) == 24, "sw_drop");
-_Static_assert(sizeof(struct sw_handshake) == 272, "sw_handshake");
+_Static_assert(sizeof(struct sw_listener) == 24, "sw_listener");
+_Static_assert(sizeof(struct sw_handshake) == 296, "sw_handshake");
+_Static_assert(sizeof(struct sw_crowd) == 224, "sw_crowd");
 _Static_assert(sizeof(struct sw_name) == 80, "sw_name");
-_Static_assert(sizeof(struct sw_counts) == 288, "sw_counts");
+_Static_assert(sizeof(struct sw_counts) == 312, "sw_counts");
 _Static_assert(sizeof(struct sw_loss) == 48, "sw_loss");
 _Static_assert(sizeof(struct sw_clock) == 24, "sw_clock");
 

@@ -7,10 +7,35 @@ import re
 ROLES = {"client", "server"}
 VERDICTS = {"stalled", "established", "refused", "rejected", "timed_out", "abandoned",
             "local_error", "aborted", "ignored", "unknown"}
-CAUSES = {"none", "no_answer", "dropped_on_output", "neighbour_unresolved",
-          "reply_dropped_on_input", "bad_answer", "dropped_on_path", "reply_dropped_on_path",
-          "dropped_by_peer", "rst", "icmp", "no_route", "no_port", "denied", "other_error",
-          "no_ack"}
+QUEUES = {"accept_queue_full", "syn_queue_full"}
+DROPS = {"netfilter", "no_listener", "other_drop"}
+CAUSES = {
+    "client": {"none", "no_answer", "dropped_on_output", "neighbour_unresolved",
+               "reply_dropped_on_input", "bad_answer", "dropped_on_path",
+               "reply_dropped_on_path", "dropped_by_peer", "rst", "icmp", "no_route", "no_port",
+               "denied", "other_error"},
+    "server": {"none", "no_ack"} | QUEUES | DROPS,
+}
+# Of a server: what may be wrong with a handshake of that verdict.
+SERVER_CAUSES = {
+    None: {"none"},
+    "stalled": {"no_ack", "accept_queue_full"},
+    "established": {"none", "no_ack", "accept_queue_full"},
+    "refused": DROPS | {"accept_queue_full"},
+    "rejected": {"netfilter", "other_drop"},
+    "timed_out": {"no_ack"},
+    "abandoned": {"no_ack", "accept_queue_full"},
+    "aborted": {"no_ack", "accept_queue_full"},
+    "ignored": {"netfilter", "other_drop"} | QUEUES,
+}
+# What the kernel calls the drops that have a cause of their own.
+REASONS = {"netfilter": "NETFILTER_DROP", "no_listener": "NO_SOCKET"}
+# Of a crowd: which of its counts a cause is about.
+COUNTED = {
+    "no_ack": {"half_open"}, "netfilter": {"dropped"}, "no_listener": {"dropped"},
+    "other_drop": {"dropped", "ignored"}, "accept_queue_full": {"ignored"},
+    "syn_queue_full": {"ignored"},
+}
 HOWS = {"close", "exit", "signal"}
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -85,9 +110,11 @@ def an_object(**fields):
     return is_such_object
 
 
+LISTENER = an_object(backlog=is_u32, limit=is_u32, requests=is_u32, syncookies=is_flag)
+
 HANDSHAKE = {
     "type": is_word, "time": is_time, "id": is_word, "role": one_of(ROLES),
-    "verdict": one_of(VERDICTS | {None}), "cause": one_of(CAUSES), "why": or_null(is_word),
+    "verdict": one_of(VERDICTS | {None}), "cause": is_word, "why": or_null(is_word),
     "family": one_of({4, 6}), "laddr": or_null(is_address), "lport": or_null(is_port),
     "raddr": is_address, "rport": or_null(is_port), "netns": is_count, "isn": or_null(is_u32),
     "pid": or_null(is_count), "tid": or_null(is_count), "comm": or_null(is_text),
@@ -103,7 +130,7 @@ HANDSHAKE = {
     "drop": or_null(an_object(reason=or_null(is_word), place=or_null(is_word),
                               netns=or_null(is_count))),
     "closer": or_null(an_object(pid=is_count, tid=is_count, comm=is_text, how=one_of(HOWS))),
-    "listener": or_null(is_object),
+    "listener": or_null(LISTENER),
     "adopted": is_flag, "owners": or_null(is_count),
 }
 
@@ -118,12 +145,23 @@ LINES = {
     "end": HANDSHAKE,
     "loss": {
         "type": is_word, "time": is_time, "ring": is_count, "map_full": is_count,
-        "suppressed": is_count, "late": is_count,
+        "suppressed": is_count, "late": is_count, "missed": is_count,
+    },
+    "crowd": {
+        "type": is_word, "time": is_time, "role": exactly("server"), "cause": one_of(COUNTED),
+        "why": is_word, "family": one_of({4, 6}), "laddr": is_address, "lport": is_port,
+        "netns": is_count, "pid": or_null(is_count), "tid": or_null(is_count),
+        "comm": or_null(is_text), "uid": or_null(is_u32), "cgroup": or_null(is_count),
+        "owners": or_null(is_count), "half_open": is_count, "dropped": is_count,
+        "ignored": is_count, "addresses": or_null(is_count), "reason": or_null(is_word),
+        "listener": or_null(LISTENER),
     },
     "summary": {
         "type": is_word, "time": is_time, "duration_s": is_number, "handshakes": is_object,
-        "healthy": is_count, "syn_retransmits": is_count, "lost": is_count, "top": is_list,
-        "top_untold": is_count, "patterns": is_list, "patterns_untold": is_count,
+        "healthy": is_count, "syn_retransmits": is_count, "accepted": is_count,
+        "synack_retransmits": is_count, "listen_drops": is_count, "crowded": is_count,
+        "lost": is_count, "top": is_list, "latency_us": is_object, "top_untold": is_count,
+        "patterns": is_list, "patterns_untold": is_count, "suppressed": is_count,
     },
 }
 
@@ -135,12 +173,25 @@ def check(line):
     for name, is_right in fields.items():
         assert is_right(line[name]), f"wrong {name} in {line}"
     if fields is HANDSHAKE:
+        _check_owner(line)
         _check_handshake(line)
+        (_check_server if line["role"] == "server" else _check_client)(line)
+    if line["type"] == "crowd":
+        _check_owner(line)
+        _check_crowd(line)
     if line["type"] == "session":
         for name, state in line["hooks"].items():
             assert state is True or is_word(state), f"hook {name}: {state!r}"
     if line["type"] == "summary":
         _check_summary(line)
+
+
+def _check_owner(line):
+    """Known or not, but not by half. A cgroup may be unknown on its own."""
+    unknown = [line[name] is None for name in ("pid", "tid", "comm", "uid")]
+    assert all(unknown) or not any(unknown), line
+    if all(unknown):
+        assert line["cgroup"] is None, line
 
 
 def _check_handshake(line):
@@ -154,8 +205,43 @@ def _check_handshake(line):
         assert line["why"] and line["why"].isprintable(), line
     if line["type"] == "end":
         assert line["next_retry_ms"] is None and line["give_up_ms"] is None, line
-    other = "synack_retransmits" if line["role"] == "client" else "syn_sent"
-    assert line[other] is None, f"{other} has no meaning for this role: {line}"
+    assert line["cause"] in CAUSES[line["role"]], f"a cause of the other role: {line}"
+
+
+def _check_client(line):
+    for name in "synack_retransmits", "listener":
+        assert line[name] is None, f"{name} has no meaning for a client: {line}"
+    assert line["verdict"] != "ignored", line
+
+
+def _check_server(line):
+    for name in "syn_sent", "syn_retransmits", "syn_unsent":
+        assert line[name] is None, f"{name} has no meaning for a server: {line}"
+    assert line["cause"] in SERVER_CAUSES[line["verdict"]], line
+    # Who rejects is this host: it got no ICMP error from anybody.
+    assert (line["icmp"] is None) == (line["verdict"] != "rejected"), line
+    assert not line["icmp"] or line["icmp"]["from"] is None, line
+    if line["verdict"] in ("stalled", "ignored") and line["cause"] in QUEUES:
+        assert line["listener"], f"a full queue without its numbers: {line}"
+    if line["cause"] in DROPS:
+        assert line["drop"], line
+    if line["cause"] in REASONS:
+        assert line["drop"]["reason"] == REASONS[line["cause"]], line
+
+
+def _check_crowd(line):
+    address = ipaddress.ip_address(line["laddr"])
+    assert address.is_unspecified or address.version == line["family"], line
+    assert line["why"].isprintable(), line
+    assert any(line[name] for name in COUNTED[line["cause"]]), line
+    known = line["half_open"] + line["dropped"]
+    if known:
+        assert line["addresses"] is not None and 1 <= line["addresses"] <= known, line
+    else:
+        assert line["addresses"] is None, line
+    assert line["dropped"] or line["reason"] is None, line
+    if line["cause"] in REASONS:
+        assert line["reason"] == REASONS[line["cause"]], line
 
 
 def _check_summary(line):
@@ -165,3 +251,6 @@ def _check_summary(line):
             assert verdict in VERDICTS and is_count(count), line
     for top in line["top"]:
         assert {"role", "addr", "port", "count", "verdicts"} <= top.keys(), line
+        # Only a crowd counts without a verdict.
+        told = sum(top["verdicts"].values())
+        assert top["count"] >= told if top["role"] == "server" else top["count"] == told, line

@@ -145,4 +145,59 @@ static inline struct sw_handshake facts_server(uint8_t kind, uint64_t time_ns, u
 	return facts;
 }
 
+/* Its listener, nginx[812], with so much of its accept queue taken. */
+static inline void facts_add_listener(struct sw_handshake *facts, uint32_t backlog, uint32_t limit)
+{
+	facts->flags |= SW_F_LISTENER | SW_F_OWNER;
+	facts->owner = (struct sw_owner){.pid = 812, .tid = 812, .uid = 33, .comm = "nginx"};
+	facts->listener = (struct sw_listener){
+		.backlog = backlog, .limit = limit, .syn_limit = 4096, .syncookies = 1};
+}
+
+/* A segment of 10.0.0.2 for port 80 here, thrown away for that reason. */
+static inline struct sw_handshake facts_syn_drop(uint64_t time_ns, uint32_t reason)
+{
+	struct sw_handshake facts = facts_server(SW_SYN_DROP, time_ns, 0, 0);
+
+	facts.start_ns = facts.syn_ns = time_ns;
+	facts.flags |= SW_F_DROP;
+	facts.drop = (struct sw_drop){
+		.reason = reason,
+		.place = reason ? 0x1000 + reason : 0,
+		.netns = facts.tuple.netns,
+		.what = SW_DROP_SYN,
+		.where = SW_DROP_LOCAL,
+		.count = 1,
+	};
+	return facts;
+}
+
+/* This host throws away the SYN-ACK that answers. */
+static inline void facts_drop_synack(struct sw_handshake *facts, uint32_t reason)
+{
+	facts->flags |= SW_F_DROP;
+	facts->drop = (struct sw_drop){
+		.reason = reason,
+		.place = 0x1000 + reason,
+		.netns = facts->tuple.netns,
+		.what = SW_DROP_SYNACK,
+		.where = SW_DROP_OUTPUT,
+		.count = 1,
+		.attempt = facts->timer.retransmits,
+	};
+}
+
+/* At port 80 of 10.0.0.1. */
+static inline struct sw_crowd facts_crowd(uint64_t time_ns)
+{
+	struct sw_crowd facts = {
+		.header = facts_header(SW_CROWD, sizeof(facts), time_ns),
+		.begin_ns = time_ns - SEC,
+		.tuple = {.lport = 80, .netns = 4026531840, .family = 4},
+	};
+
+	facts_v4(facts.tuple.laddr, 1);
+	return facts;
+}
+
 #endif /* SYNWATCH_TEST_FACTS_H */

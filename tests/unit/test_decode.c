@@ -53,7 +53,11 @@ static void every_kind_comes_through_unchanged(void **state)
 		{SW_CLOSE, sizeof(struct sw_handshake)},
 		{SW_LOCAL_ERROR, sizeof(struct sw_handshake)},
 		{SW_SYNACK_RETRY, sizeof(struct sw_handshake)},
+		{SW_SYNACK_DROP, sizeof(struct sw_handshake)},
 		{SW_ACCEPTED, sizeof(struct sw_handshake)},
+		{SW_REQUEST_GONE, sizeof(struct sw_handshake)},
+		{SW_SYN_DROP, sizeof(struct sw_handshake)},
+		{SW_CROWD, sizeof(struct sw_crowd)},
 		{SW_COUNTS, sizeof(struct sw_counts)},
 		{SW_LOSS, sizeof(struct sw_loss)},
 		{SW_CLOCK, sizeof(struct sw_clock)},
@@ -66,6 +70,8 @@ static void every_kind_comes_through_unchanged(void **state)
 		union decode_record given = {.handshake = sound()}, record;
 
 		given.header = facts_header(kinds[i].kind, kinds[i].size, BEGIN + SEC);
+		if (kinds[i].kind == SW_CROWD)
+			given.crowd = facts_crowd(BEGIN + SEC);
 		if (kinds[i].kind == SW_NAME)
 			memset(given.name.name, '\0', sizeof(given.name.name));
 		assert_int_equal(decode_size(kinds[i].kind), kinds[i].size);
@@ -174,6 +180,23 @@ static void facts_that_cannot_be_are_refused(void **state)
 	refused(&given, sizeof(given), -EBADMSG);
 }
 
+static void a_crowd_that_cannot_be_is_refused(void **state)
+{
+	struct sw_crowd given = facts_crowd(BEGIN + SEC);
+	union decode_record record;
+
+	(void)state;
+	memset(given.owner.comm, 'x', SW_COMM_LEN);
+	assert_int_equal(decode_exactly(&given, sizeof(given), &record), 0);
+	assert_string_equal(record.crowd.owner.comm, "xxxxxxxxxxxxxxx");
+	given.tuple.family = 5;
+	refused(&given, sizeof(given), -EBADMSG);
+	given = facts_crowd(BEGIN + SEC);
+	given.begin_ns = given.header.time_ns + 1;
+	refused(&given, sizeof(given), -EBADMSG);
+	refused(&given, sizeof(given) - 1, -EBADMSG);
+}
+
 /* -INT_MIN is no int, and there is no errno above 4095. */
 static void an_error_that_is_no_errno_is_refused(void **state)
 {
@@ -220,6 +243,7 @@ int main(void)
 		cmocka_unit_test(a_kind_of_the_future_is_refused),
 		cmocka_unit_test(another_version_is_told_apart_from_damage),
 		cmocka_unit_test(facts_that_cannot_be_are_refused),
+		cmocka_unit_test(a_crowd_that_cannot_be_is_refused),
 		cmocka_unit_test(an_error_that_is_no_errno_is_refused),
 		cmocka_unit_test(names_are_terminated),
 	};

@@ -1,129 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Records in, reports out: what is said, when, and of which moment. */
 #include <errno.h>
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "core/engine.h"
 #include "core/handshake.h"
-#include "core/names.h"
-#include "facts.h"
-
-/* How far the engine's time runs behind the newest record. */
-#define GRACE (20 * MS)
-
-/* The reports so far, a line each: what, when in seconds after BEGIN, verdict
- * and cause, retries; "lost" and "summary" have their numbers. */
-struct scene {
-	struct engine *engine;
-	char *said;
-	size_t length;
-	size_t heard; /* of it, by expect() */
-	FILE *out;
-	bool patterns; /* are written, too */
-	struct report last;
-};
-
-static void write_handshake(FILE *out, const struct report *report)
-{
-	const struct report_handshake *h = &report->handshake;
-	double seconds = (double)(int64_t)(report->time_ns - BEGIN) / (double)SEC;
-	int64_t retries = h->role == ROLE_CLIENT ? h->syn_retransmits : h->synack_retransmits;
-
-	if (report->type == REPORT_START) {
-		assert_true(retries == 0);
-		fprintf(out, "start %.3f\n", seconds);
-		return;
-	}
-	fprintf(out, "%s %.3f %s/%s r%" PRId64 "\n", names_report_type(report->type), seconds,
-		names_verdict(h->verdict), names_cause(h->cause), retries);
-}
-
-static void on_report(void *ctx, const struct report *report)
-{
-	const struct report_loss *loss = &report->loss;
-	struct scene *scene = ctx;
-
-	scene->last = *report;
-	switch (report->type) {
-	case REPORT_LOSS:
-		fprintf(scene->out,
-			"loss ring%" PRIu64 " full%" PRIu64 " suppressed%" PRIu64 " late%" PRIu64
-			" missed%" PRIu64 "\n",
-			loss->ring, loss->map_full, loss->suppressed, loss->late, loss->missed);
-		break;
-	case REPORT_PATTERN:
-		if (!scene->patterns)
-			break;
-		fprintf(scene->out, "pattern %.3f %s\n",
-			(double)(int64_t)(report->time_ns - BEGIN) / (double)SEC,
-			report->pattern.text);
-		break;
-	case REPORT_SUMMARY:
-		fprintf(scene->out, "summary healthy%" PRIu64 " lost%" PRIu64 "\n",
-			report->summary.healthy, report->summary.lost);
-		break;
-	default:
-		write_handshake(scene->out, report);
-	}
-}
-
-static struct scene *open_scene(struct engine_options options)
-{
-	struct scene *scene = calloc(1, sizeof(*scene));
-
-	assert_non_null(scene);
-	options.start_ns = BEGIN - SEC;
-	options.wall_offset_ns = 1000 * SEC;
-	scene->out = open_memstream(&scene->said, &scene->length);
-	scene->engine = engine_new(&options, on_report, scene);
-	assert_true(scene->out && scene->engine);
-	return scene;
-}
-
-static void feed(struct scene *scene, const void *record, size_t size)
-{
-	assert_int_equal(engine_feed(scene->engine, record, size), 0);
-}
-
-static void tell(struct scene *scene, struct sw_handshake facts)
-{
-	feed(scene, &facts, sizeof(facts));
-}
-
-/* What was said since the last time, and nothing else. */
-static void expect(struct scene *scene, const char *said)
-{
-	fflush(scene->out);
-	assert_string_equal(scene->said + scene->heard, said);
-	scene->heard = scene->length;
-}
-
-static void close_scene(struct scene *scene)
-{
-	assert_null(engine_free(scene->engine));
-	fclose(scene->out);
-	free(scene->said);
-	free(scene);
-}
-
-static void finish(struct scene *scene, uint64_t time_ns, const char *said)
-{
-	engine_finish(scene->engine, time_ns);
-	expect(scene, said);
-	close_scene(scene);
-}
-
-#define QUIET "summary healthy0 lost0\n"
+#include "scene.h"
 
 static struct sw_handshake timed_out(uint64_t time_ns, uint8_t retransmits)
 {
@@ -138,12 +26,6 @@ static struct sw_handshake established(uint64_t time_ns, uint8_t retransmits)
 	struct sw_handshake facts = facts_client(SW_CLOSE, time_ns, retransmits);
 
 	facts.new_state = ESTABLISHED;
-	return facts;
-}
-
-static struct sw_handshake of_cookie(struct sw_handshake facts, uint64_t cookie)
-{
-	facts.cookie = cookie;
 	return facts;
 }
 
@@ -726,66 +608,6 @@ static void names_without_end_do_no_harm(void **state)
 	finish(scene, BEGIN + 5 * SEC, QUIET);
 }
 
-/* --- the server --- */
-
-static void a_request_stalls_at_its_first_resend_and_each_timer_repeats_that(void **state)
-{
-	struct scene *scene = open_scene((struct engine_options){});
-	struct sw_handshake duplicate = facts_server(SW_SYNACK_RETRY, BEGIN + 1500 * MS, 1, 2);
-
-	(void)state;
-	tell(scene, facts_server(SW_SYNACK_RETRY, BEGIN + 1014 * MS, 1, 1));
-	expect(scene, "stall 1.014 stalled/no_ack r1\n");
-	duplicate.flags |= SW_F_DUPLICATE_SYN | SW_F_PENDING;
-	duplicate.timer.expires = duplicate.timer.jiffies + 3 * HZ / 2;
-	tell(scene, duplicate);
-	expect(scene, "");
-	tell(scene, facts_server(SW_SYNACK_RETRY, BEGIN + 3062 * MS, 2, 3));
-	expect(scene, "stall 3.062 stalled/no_ack r3\n");
-	tell(scene, facts_server(SW_ACCEPTED, BEGIN + 4 * SEC, 2, 3));
-	expect(scene, "end 4.000 established/no_ack r3\n");
-	/* its timer's expiry is no news any more */
-	finish(scene, BEGIN + 200 * SEC, QUIET);
-}
-
-/* The SYN-ACKs of tcp_synack_retries=2 at 1 and 3 s, dropped at 7 s: an event
- * there is none, but the timer's wheel is known. */
-static void a_request_expires_when_its_timer_must_have_run_out(void **state)
-{
-	struct scene *scene = open_scene((struct engine_options){});
-	struct sw_handshake last = facts_server(SW_SYNACK_RETRY, BEGIN + 3 * SEC, 2, 2);
-	uint64_t expiry_ns;
-
-	(void)state;
-	last.timer.retries = 2;
-	expiry_ns = handshake_give_up_ns(&last);
-	assert_in_range(expiry_ns, BEGIN + 7 * SEC, BEGIN + 7500 * MS);
-	tell(scene, last);
-	expect(scene, "stall 3.000 stalled/no_ack r2\n");
-	assert_int_equal(scene->last.handshake.give_up_ns, expiry_ns - (BEGIN + 3 * SEC));
-	engine_advance(scene->engine, expiry_ns + GRACE);
-	expect(scene, ""); /* an ACK that came just in time may still be told */
-	engine_advance(scene->engine, BEGIN + 9 * SEC);
-	assert_int_equal(scene->last.type, REPORT_END);
-	assert_int_equal(scene->last.handshake.verdict, VERDICT_TIMED_OUT);
-	assert_int_equal(scene->last.time_ns, expiry_ns);
-	expect(scene, "end 7.120 timed_out/no_ack r2\n");
-	finish(scene, BEGIN + 9 * SEC, QUIET);
-}
-
-static void a_request_with_an_unknown_tick_does_not_expire_at_once(void **state)
-{
-	struct scene *scene = open_scene((struct engine_options){});
-	struct sw_handshake facts = facts_server(SW_SYNACK_RETRY, BEGIN + SEC, 1, 1);
-
-	(void)state;
-	facts.timer.tick_ns = 0;
-	tell(scene, facts);
-	engine_advance(scene->engine, BEGIN + 3 * SEC);
-	expect(scene, "stall 1.000 stalled/no_ack r1\n");
-	finish(scene, BEGIN + 3 * SEC, QUIET);
-}
-
 /* --- clocks and the end --- */
 
 static void the_wall_clock_steps_from_its_record_on(void **state)
@@ -998,9 +820,6 @@ int main(void)
 		cmocka_unit_test(names_are_known_from_their_record_on),
 		cmocka_unit_test(a_stall_by_deadline_has_its_drop_named),
 		cmocka_unit_test(names_without_end_do_no_harm),
-		cmocka_unit_test(a_request_stalls_at_its_first_resend_and_each_timer_repeats_that),
-		cmocka_unit_test(a_request_expires_when_its_timer_must_have_run_out),
-		cmocka_unit_test(a_request_with_an_unknown_tick_does_not_expire_at_once),
 		cmocka_unit_test(the_wall_clock_steps_from_its_record_on),
 		cmocka_unit_test(the_summary_counts_what_is_still_stalled),
 		cmocka_unit_test(three_that_hang_are_a_pattern_as_of_the_third),

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "core/decode.h"
 #include "core/engine.h"
 #include "core/handshake.h"
 #include "facts.h"
@@ -127,6 +128,32 @@ static uint64_t live_client(struct sequence *sequence, uint64_t cookie, uint64_t
 	return facts.header.time_ns;
 }
 
+/* What its listener was like just then. */
+static void make_queues(struct sequence *sequence, struct sw_handshake *facts)
+{
+	if (!draw(sequence, 3))
+		return;
+	facts_add_listener(facts, draw(sequence, 3), 1);
+	if (!draw(sequence, 3))
+		facts->flags |= SW_F_ACKED;
+	if (!draw(sequence, 3))
+		facts->listener.defer_accept = 1;
+	if (!draw(sequence, 4)) {
+		facts->header.kind = SW_SYNACK_DROP;
+		facts_drop_synack(facts, 1);
+	}
+}
+
+/* A SYN that gets nowhere; no name tells why. */
+static void live_drop(struct sequence *sequence, uint64_t cookie, uint64_t now)
+{
+	struct sw_handshake facts = facts_syn_drop(now, draw(sequence, 2));
+
+	if (draw(sequence, 2))
+		facts_add_listener(&facts, draw(sequence, 3), 1);
+	add(sequence, facts, cookie, now);
+}
+
 static void live_server(struct sequence *sequence, uint64_t cookie, uint64_t now, uint64_t ends_ns)
 {
 	struct sw_handshake facts = facts_server(SW_SYNACK_RETRY, now + SEC, 1, 1);
@@ -138,15 +165,27 @@ static void live_server(struct sequence *sequence, uint64_t cookie, uint64_t now
 	for (uint8_t n = 1; now < ends_ns; n++) {
 		facts = facts_server(SW_SYNACK_RETRY, now, n, n);
 		facts.timer.retries = retries;
+		make_queues(sequence, &facts);
 		add(sequence, facts, cookie, start_ns);
 		now += next_event(&facts, &more);
-		if (!more)
-			return; /* no event tells that it expired */
+		if (more)
+			continue;
+		/* the sweep may notice that it expired */
+		if (draw(sequence, 2)) {
+			facts.header.kind = SW_REQUEST_GONE;
+			facts.header.time_ns = now + draw(sequence, 300 * MS);
+			add(sequence, facts, cookie, start_ns);
+		}
+		return;
 	}
 	facts.header.kind = SW_ACCEPTED;
 	facts.header.time_ns = now < ends_ns ? now : ends_ns;
 	if (facts.header.time_ns < start_ns + SEC)
 		return;
+	if (!draw(sequence, 3)) {
+		facts.header.kind = SW_REQUEST_GONE;
+		facts.flags |= draw(sequence, 2) ? SW_F_RESET : SW_F_LISTENER_CLOSED;
+	}
 	facts.new_state = draw(sequence, 2) ? ESTABLISHED : CLOSED;
 	add(sequence, facts, cookie, start_ns);
 }
@@ -176,8 +215,10 @@ static void make_lives(struct sequence *sequence, uint64_t seed)
 			/* the same socket tries again */
 			if (!draw(sequence, 3))
 				live_client(sequence, cookie, now + MS, now + SEC);
-		} else {
+		} else if (draw(sequence, 3)) {
 			live_server(sequence, cookie, now, now + lasts);
+		} else {
+			live_drop(sequence, cookie, now);
 		}
 	}
 }
@@ -384,9 +425,6 @@ static void count_report(void *ctx, const struct report *report)
 /* Sizes, kinds and versions are right, so that the rest is reached. */
 static void bytes_that_no_kernel_made_do_no_harm(void **state)
 {
-	static const uint16_t sizes[] = {sizeof(struct sw_handshake), sizeof(struct sw_counts),
-					 sizeof(struct sw_loss), sizeof(struct sw_clock),
-					 sizeof(struct sw_name)};
 	struct sequence sequence = {.random = 1};
 
 	(void)state;
@@ -398,27 +436,31 @@ static void bytes_that_no_kernel_made_do_no_harm(void **state)
 		assert_non_null(engine);
 		for (int i = 0; i < 5000; i++) {
 			union {
-				struct sw_handshake facts;
-				struct sw_counts counts;
-				uint64_t words[sizeof(struct sw_counts) / 8];
-			} record;
+				union decode_record record;
+				uint64_t words[sizeof(union decode_record) / 8];
+			} random;
+			struct sw_handshake *facts = &random.record.handshake;
+			struct sw_crowd *crowd = &random.record.crowd;
 			uint8_t kind = 1 + draw(&sequence, SW_KIND_COUNT - 1);
-			uint16_t size = sizes[kind > SW_ACCEPTED ? kind - SW_ACCEPTED : 0];
+			uint16_t size = decode_size(kind);
+			uint64_t time_ns = draw(&sequence, 400 * SEC) + (i & 1);
 
-			for (size_t w = 0; w < ARRAY_SIZE(record.words); w++)
-				record.words[w] = draw(&sequence, UINT64_MAX);
-			record.facts.header =
-				facts_header(kind, size, draw(&sequence, 400 * SEC) + (i & 1));
 			if (!draw(&sequence, 1000))
-				record.facts.header.time_ns = INT64_MAX;
-			if (size == sizes[0]) {
-				record.facts.tuple.family = 4 + 2 * (record.words[5] & 1);
-				record.facts.cookie %= 100;
-				record.facts.start_ns %= 1 + record.facts.header.time_ns;
-				record.facts.syn_ns %= 1 + record.facts.header.time_ns;
-				record.facts.err %= 4096;
+				time_ns = INT64_MAX;
+			for (size_t w = 0; w < ARRAY_SIZE(random.words); w++)
+				random.words[w] = draw(&sequence, UINT64_MAX);
+			random.record.header = facts_header(kind, size, time_ns);
+			if (kind == SW_CROWD) {
+				crowd->tuple.family = 4 + 2 * (random.words[5] & 1);
+				crowd->begin_ns %= 1 + time_ns;
+			} else if (size == sizeof(*facts)) {
+				facts->tuple.family = 4 + 2 * (random.words[5] & 1);
+				facts->cookie %= 100;
+				facts->start_ns %= 1 + time_ns;
+				facts->syn_ns %= 1 + time_ns;
+				facts->err %= 4096;
 			}
-			taken += engine_feed(engine, &record, size) == 0;
+			taken += engine_feed(engine, &random, size) == 0;
 		}
 		assert_int_equal(taken, 5000);
 		engine_finish(engine, 0);

@@ -569,6 +569,45 @@ static void a_syn_dropped_in_another_namespace_is_dropped_by_it(void **state)
 	CHECK(cases);
 }
 
+/* tcp_conn_request() gives no reason; the queues do. */
+static void a_listener_on_this_host_that_ignores_it_is_dropped_by_it(void **state)
+{
+	static const struct {
+		struct sw_listener listener;
+		const char *words;
+	} cases[] = {
+		{{.backlog = 2, .limit = 1},
+		 "10.0.0.1 port 80, in namespace 4026532999 of this host, ignores it: its accept "
+		 "queue is full (2 of 1)"},
+		{{.backlog = 1, .limit = 1, .requests = 2},
+		 "10.0.0.1 port 80, in namespace 4026532999 of this host, ignores it: its SYN "
+		 "queue is full (2 of 1)"},
+		{{.backlog = 1, .limit = 1, .requests = 2, .syncookies = 1},
+		 "10.0.0.1 port 80, in namespace 4026532999 of this host, ignores it: why is not "
+		 "shown by the kernel"},
+	};
+	struct sw_handshake facts = facts_client(SW_RETRY, BEGIN + SEC, 1);
+	struct words words;
+
+	(void)state;
+	facts.flags |= SW_F_DROP | SW_F_LISTENER;
+	facts.drop = (struct sw_drop){
+		.what = SW_DROP_SYN, .where = SW_DROP_LOCAL, .netns = 4026532999, .count = 1};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		facts.listener = cases[i].listener;
+		assert_int_equal(cause_of(&facts, &words), CAUSE_DROPPED_BY_PEER);
+		assert_string_equal(words.text, cases[i].words);
+	}
+	/* without its queues, or with a reason, it is a drop like any other */
+	facts.flags &= ~SW_F_LISTENER;
+	assert_int_equal(cause_of(&facts, &words), CAUSE_DROPPED_BY_PEER);
+	assert_non_null(strstr(words.text, "drops it on arrival: unknown reason"));
+	facts.flags |= SW_F_LISTENER;
+	facts.drop.reason = NETFILTER_DROP;
+	assert_int_equal(cause_of(&facts, &words), CAUSE_DROPPED_BY_PEER);
+	assert_non_null(strstr(words.text, "drops it on arrival: NETFILTER_DROP"));
+}
+
 static void an_answer_dropped_here_is_told_from_one_dropped_on_its_way(void **state)
 {
 	static const struct evidence_case cases[] = {
@@ -930,6 +969,7 @@ int main(void)
 		cmocka_unit_test(an_icmp_error_that_did_not_end_it_is_the_cause),
 		cmocka_unit_test(an_answer_that_tcp_refuses_is_bad),
 		cmocka_unit_test(a_syn_dropped_in_another_namespace_is_dropped_by_it),
+		cmocka_unit_test(a_listener_on_this_host_that_ignores_it_is_dropped_by_it),
 		cmocka_unit_test(an_answer_dropped_here_is_told_from_one_dropped_on_its_way),
 		cmocka_unit_test(of_two_that_come_together_the_stronger_decides),
 		cmocka_unit_test(a_drop_is_told_as_far_as_it_is_known),

@@ -521,6 +521,100 @@ static void an_unknown_owner_matches_no_filter_on_owners(void **state)
 	assert_false(matches(uid, 1, &record));
 }
 
+static void an_owner_of_a_server_is_its_listener(void **state)
+{
+	static const struct term pid[] = {{SW_FILTER_PID, "812"}};
+	static const struct term comm[] = {{SW_FILTER_COMM, "nginx"}};
+	struct sw_handshake record = server_record();
+
+	(void)state;
+	record.owner.pid = 812;
+	memcpy(record.owner.comm, "nginx", 6);
+	assert_false(matches(pid, 1, &record));
+	record.flags |= SW_F_OWNER;
+	assert_true(matches(pid, 1, &record));
+	assert_true(matches(comm, 1, &record));
+}
+
+/* Its uid would be 0, root's: of nobody. */
+static void a_segment_without_a_listener_has_no_uid(void **state)
+{
+	static const struct term root[] = {{SW_FILTER_UID, "0"}};
+	struct sw_handshake record = server_record();
+
+	(void)state;
+	record.header.kind = SW_SYN_DROP;
+	record.owner.uid = 0;
+	assert_false(matches(root, 1, &record));
+	record.flags = SW_F_LISTENER;
+	assert_true(matches(root, 1, &record));
+	record.flags = SW_F_OWNER;
+	assert_true(matches(root, 1, &record));
+}
+
+static bool crowd_matches(const struct sw_crowd *record, enum sw_filter kind, const char *text)
+{
+	struct filter filter = {0};
+	bool match;
+
+	if (text)
+		add(&filter, kind, text);
+	else
+		filter.kinds |= kind;
+	match = filter_match_crowd(&filter, record);
+	filter_done(&filter);
+	return match;
+}
+
+static void a_crowd_matches_by_its_local_end_and_its_listener(void **state)
+{
+	static const struct {
+		enum sw_filter kind;
+		const char *text;
+		bool match;
+	} cases[] = {
+		{0, NULL, true},
+		{SW_FILTER_SERVER, NULL, true},
+		{SW_FILTER_CLIENT, NULL, false},
+		{SW_FILTER_V4, NULL, true},
+		{SW_FILTER_V6, NULL, false},
+		{SW_FILTER_PORT, "80", true},
+		{SW_FILTER_PORT, "81-65535", false},
+		{SW_FILTER_LPORT, "80", true},
+		{SW_FILTER_LPORT, "443", false},
+		{SW_FILTER_RPORT, "80", false},
+		{SW_FILTER_RPORT, "1-65535", false},
+		{SW_FILTER_HOST, "10.0.0.1", true},
+		{SW_FILTER_HOST, "10.0.0.2", false},
+		{SW_FILTER_HOST, "::", false}, /* the remote end is empty, not that */
+		{SW_FILTER_NETNS, "4026531840", true},
+		{SW_FILTER_NETNS, "4026531841", false},
+		{SW_FILTER_PID, "812", true},
+		{SW_FILTER_PID, "813", false},
+		{SW_FILTER_COMM, "nginx", true},
+		{SW_FILTER_COMM, "curl", false},
+		{SW_FILTER_UID, "33", true},
+		{SW_FILTER_UID, "0", false},
+	};
+	struct sw_crowd record = {
+		.header = {.kind = SW_CROWD},
+		.flags = SW_F_OWNER | SW_F_LISTENER,
+		.tuple = {.lport = 80, .netns = 4026531840, .family = 4},
+		.owner = {.pid = 812, .tid = 812, .uid = 33, .comm = "nginx"},
+	};
+
+	(void)state;
+	set_address(record.tuple.laddr, "10.0.0.1");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (crowd_matches(&record, cases[i].kind, cases[i].text) != cases[i].match)
+			fail_msg("case %zu: %s", i, cases[i].text);
+	record.flags = SW_F_LISTENER;
+	assert_false(crowd_matches(&record, SW_FILTER_PID, "812"));
+	assert_true(crowd_matches(&record, SW_FILTER_UID, "33"));
+	record.flags = 0;
+	assert_false(crowd_matches(&record, SW_FILTER_UID, "33"));
+}
+
 static void a_server_records_uid_is_its_listeners(void **state)
 {
 	static const struct term uid[] = {{SW_FILTER_UID, "33"}};
@@ -571,9 +665,10 @@ static void each_kind_of_record_has_its_role(void **state)
 		enum sw_kind kind;
 		bool server;
 	} cases[] = {
-		{SW_OPEN, false},    {SW_RETRY, false},	      {SW_LOOK, false},
-		{SW_CLOSE, false},   {SW_LOCAL_ERROR, false}, {SW_SYNACK_RETRY, true},
-		{SW_ACCEPTED, true},
+		{SW_OPEN, false},	{SW_RETRY, false},	 {SW_LOOK, false},
+		{SW_CLOSE, false},	{SW_LOCAL_ERROR, false}, {SW_SYNACK_RETRY, true},
+		{SW_SYNACK_DROP, true}, {SW_ACCEPTED, true},	 {SW_REQUEST_GONE, true},
+		{SW_SYN_DROP, true},
 	};
 	static const struct term client[] = {{SW_FILTER_CLIENT, NULL}};
 	static const struct term server[] = {{SW_FILTER_SERVER, NULL}};
@@ -621,6 +716,9 @@ int main(void)
 		cmocka_unit_test(an_unknown_port_matches_no_port_filter_on_its_end),
 		cmocka_unit_test(an_unknown_owner_matches_no_filter_on_owners),
 		cmocka_unit_test(a_server_records_uid_is_its_listeners),
+		cmocka_unit_test(an_owner_of_a_server_is_its_listener),
+		cmocka_unit_test(a_segment_without_a_listener_has_no_uid),
+		cmocka_unit_test(a_crowd_matches_by_its_local_end_and_its_listener),
 		cmocka_unit_test(a_cgroup_matches_when_it_is_known),
 		cmocka_unit_test(a_full_comm_is_compared_to_its_last_byte),
 		cmocka_unit_test(each_kind_of_record_has_its_role),

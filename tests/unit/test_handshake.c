@@ -28,7 +28,7 @@ static struct report_handshake describe(const struct sw_handshake *facts, bool e
 static void the_kind_tells_the_role(void **state)
 {
 	(void)state;
-	for (uint8_t kind = SW_OPEN; kind <= SW_ACCEPTED; kind++) {
+	for (uint8_t kind = SW_OPEN; kind <= SW_SYN_DROP; kind++) {
 		struct sw_handshake facts = facts_client(kind, BEGIN + SEC, 1);
 		enum role role = kind >= SW_SYNACK_RETRY ? ROLE_SERVER : ROLE_CLIENT;
 
@@ -303,6 +303,45 @@ static void a_nonsensical_tick_is_survived(void **state)
 	}
 }
 
+static void only_a_server_has_a_listener(void **state)
+{
+	struct sw_handshake facts = facts_server(SW_SYNACK_RETRY, BEGIN + SEC, 1, 1);
+
+	(void)state;
+	assert_false(describe(&facts, false).has_listener);
+	facts_add_listener(&facts, 129, 128);
+	facts.listener.requests = 5;
+	assert_true(describe(&facts, false).has_listener);
+	assert_int_equal(describe(&facts, false).listener.backlog, 129);
+	assert_int_equal(describe(&facts, false).listener.limit, 128);
+	assert_int_equal(describe(&facts, false).listener.requests, 5);
+	assert_false(describe(&facts, false).listener.syncookies);
+	facts.flags |= SW_F_COOKIES;
+	assert_true(describe(&facts, true).listener.syncookies);
+	/* of a client it is its peer's, which is told in words */
+	facts.header.kind = SW_RETRY;
+	assert_false(describe(&facts, false).has_listener);
+}
+
+/* syn_ack_recalc() */
+static void deferring_keeps_an_acknowledged_request_longer(void **state)
+{
+	struct sw_handshake facts = facts_server(SW_SYNACK_RETRY, BEGIN + SEC, 1, 1);
+
+	(void)state;
+	facts.timer.retries = 2;
+	facts_add_listener(&facts, 0, 1);
+	facts.listener.defer_accept = 4;
+	assert_int_equal(describe(&facts, false).retry_limit, 2);
+	facts.flags |= SW_F_ACKED;
+	assert_int_equal(describe(&facts, false).retry_limit, 4);
+	facts.listener.defer_accept = 1;
+	assert_int_equal(describe(&facts, false).retry_limit, 2);
+	facts.listener.defer_accept = 4;
+	facts.flags &= ~SW_F_LISTENER;
+	assert_int_equal(describe(&facts, false).retry_limit, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +363,8 @@ int main(void)
 		cmocka_unit_test(a_request_backs_off_from_the_first_timer),
 		cmocka_unit_test(silence_means_loss_only_well_after_the_next_event),
 		cmocka_unit_test(a_nonsensical_tick_is_survived),
+		cmocka_unit_test(only_a_server_has_a_listener),
+		cmocka_unit_test(deferring_keeps_an_acknowledged_request_longer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,6 +267,58 @@ static void ipv6_is_written_as_such(void **state)
 	free(text);
 }
 
+static void a_server_tells_its_listener_s_queues(void **state)
+{
+	static const struct expected expected[] = {
+		{"role", "server"},
+		{"listener/backlog", "129"},
+		{"listener/limit", "128"},
+		{"listener/requests", "0"},
+		{"listener/syncookies", "false"},
+	};
+	struct report report = full_report();
+	char *text;
+
+	(void)state;
+	report.handshake.role = ROLE_SERVER;
+	report.handshake.has_listener = true;
+	report.handshake.listener = (struct report_listener){.backlog = 129, .limit = 128};
+	text = render(NULL, &report);
+	assert_values(text, expected, ARRAY_SIZE(expected));
+	assert_keys(text, "listener", "backlog limit requests syncookies");
+	free(text);
+
+	report.handshake.listener = (struct report_listener){
+		.backlog = UINT32_MAX, .limit = 0, .requests = 3, .syncookies = true};
+	text = render(NULL, &report);
+	assert_values(text,
+		      (const struct expected[]){{"listener/backlog", "4294967295"},
+						{"listener/limit", "0"},
+						{"listener/requests", "3"},
+						{"listener/syncookies", "true"}},
+		      4);
+	free(text);
+}
+
+/* A peer on this host that ignores the SYN: the namespace is all there is. */
+static void a_drop_without_reason_and_place_has_its_namespace(void **state)
+{
+	static const struct expected expected[] = {
+		{"drop/reason", "null"},
+		{"drop/place", "null"},
+		{"drop/netns", "4026532388"},
+	};
+	struct report report = full_report();
+	char *text;
+
+	(void)state;
+	report.handshake.has_drop = true;
+	report.handshake.drop.netns = 4026532388;
+	text = render(NULL, &report);
+	assert_values(text, expected, ARRAY_SIZE(expected));
+	free(text);
+}
+
 static void a_start_has_no_verdict(void **state)
 {
 	struct report report = full_report();
@@ -363,6 +415,128 @@ static void loss_tells_the_reasons_apart(void **state)
 	free(text);
 }
 
+/* Many at one listener, of which everything is known. */
+static struct report crowd_report(void)
+{
+	struct report report = {
+		.type = REPORT_CROWD,
+		.wall_ns = WALL_NS,
+		.crowd =
+			{
+				.tuple = {.lport = 80, .netns = 4026531840, .family = 4},
+				.has_owner = true,
+				.owner = {.pid = 812, .tid = 813, .cgroup = 7, .comm = "nginx"},
+				.owners = 4,
+				.has_listener = true,
+				.listener = {.backlog = 129,
+					     .limit = 128,
+					     .requests = 97,
+					     .syncookies = true},
+				.cause = CAUSE_NO_ACK,
+				.why = "8,412 half-open from about 8,300 addresses",
+				.half_open = 8412,
+				.dropped = 1200,
+				.ignored = 37,
+				.addresses = 8300,
+				.reason = "NETFILTER_DROP",
+			},
+	};
+
+	set_addr(report.crowd.tuple.laddr, "::ffff:10.0.0.1");
+	return report;
+}
+
+static void a_crowd_is_counted_in_one_line(void **state)
+{
+	static const struct expected expected[] = {
+		{"type", "crowd"},
+		{"time", "2026-11-22T06:40:11.482913Z"},
+		{"role", "server"},
+		{"cause", "no_ack"},
+		{"why", "8,412 half-open from about 8,300 addresses"},
+		{"family", "4"},
+		{"laddr", "10.0.0.1"},
+		{"lport", "80"},
+		{"netns", "4026531840"},
+		{"pid", "812"},
+		{"tid", "813"},
+		{"comm", "nginx"},
+		{"uid", "0"},
+		{"cgroup", "7"},
+		{"owners", "4"},
+		{"half_open", "8412"},
+		{"dropped", "1200"},
+		{"ignored", "37"},
+		{"addresses", "8300"},
+		{"reason", "NETFILTER_DROP"},
+		{"listener/backlog", "129"},
+		{"listener/limit", "128"},
+		{"listener/requests", "97"},
+		{"listener/syncookies", "true"},
+	};
+	struct report report = crowd_report();
+	char *text = render(NULL, &report);
+
+	(void)state;
+	assert_values(text, expected, ARRAY_SIZE(expected));
+	assert_keys(text, "",
+		    "type time role cause why family laddr lport netns pid tid comm uid cgroup "
+		    "owners half_open dropped ignored addresses reason listener");
+	free(text);
+}
+
+static void what_is_unknown_of_a_crowd_is_null(void **state)
+{
+	static const struct expected expected[] = {
+		{"laddr", "::"},     {"pid", "null"},	 {"tid", "null"},	{"comm", "null"},
+		{"uid", "null"},     {"cgroup", "null"}, {"owners", "null"},	{"half_open", "0"},
+		{"dropped", "0"},    {"ignored", "1"},	 {"addresses", "null"}, {"reason", "null"},
+		{"listener", "null"}};
+	struct report report = {
+		.type = REPORT_CROWD,
+		.crowd =
+			{
+				.tuple = {.lport = 80, .netns = 1, .family = 6},
+				.owners = REPORT_NULL,
+				.addresses = REPORT_NULL,
+				.ignored = 1,
+				.why = "1 SYN or ACK ignored",
+			},
+	};
+	char *text = render(NULL, &report);
+
+	(void)state;
+	assert_values(text, expected, ARRAY_SIZE(expected));
+	free(text);
+
+	/* bound to any address of IPv4 */
+	set_addr(report.crowd.tuple.laddr, "::ffff:0.0.0.0");
+	text = render(NULL, &report);
+	assert_values(text, &(struct expected){"laddr", "0.0.0.0"}, 1);
+	free(text);
+}
+
+static void a_hostile_crowd_is_still_json(void **state)
+{
+	static const struct expected expected[] = {
+		{"comm", "\033]0;x\007"},
+		{"reason", "a\nb"},
+		{"why", "\"\xc2\x9b"},
+	};
+	struct report report = crowd_report();
+	char *text;
+
+	(void)state;
+	strcpy(report.crowd.owner.comm, expected[0].value);
+	strcpy(report.crowd.reason, expected[1].value);
+	strcpy(report.crowd.why, expected[2].value);
+	text = render(NULL, &report);
+	assert_values(text, expected, ARRAY_SIZE(expected));
+	assert_null(strchr(text, '\033'));
+	assert_null(strstr(text, "\xc2\x9b"));
+	free(text);
+}
+
 static void summary_leaves_out_what_did_not_occur(void **state)
 {
 	static const struct expected expected[] = {
@@ -372,6 +546,10 @@ static void summary_leaves_out_what_did_not_occur(void **state)
 		{"handshakes/client/stalled", "1"},
 		{"healthy", "1204"},
 		{"syn_retransmits", "24"},
+		{"accepted", "512"},
+		{"synack_retransmits", "7"},
+		{"listen_drops", "37"},
+		{"crowded", "9612"},
 		{"lost", "0"},
 		{"top/0/role", "client"},
 		{"top/0/addr", "10.0.0.1"},
@@ -393,6 +571,10 @@ static void summary_leaves_out_what_did_not_occur(void **state)
 				.duration_ns = 131482913987,
 				.healthy = 1204,
 				.syn_retransmits = 24,
+				.accepted = 512,
+				.synack_retransmits = 7,
+				.listen_drops = 37,
+				.crowded = 9612,
 				.top_count = 2,
 			},
 	};
@@ -414,8 +596,9 @@ static void summary_leaves_out_what_did_not_occur(void **state)
 	text = render(NULL, &report);
 	assert_values(text, expected, ARRAY_SIZE(expected));
 	assert_keys(text, "",
-		    "type time duration_s handshakes healthy syn_retransmits lost top latency_us "
-		    "top_untold patterns patterns_untold suppressed");
+		    "type time duration_s handshakes healthy syn_retransmits accepted "
+		    "synack_retransmits listen_drops crowded lost top latency_us top_untold "
+		    "patterns patterns_untold suppressed");
 	assert_keys(text, "handshakes", "client server");
 	assert_keys(text, "handshakes/client", "stalled timed_out");
 	assert_keys(text, "handshakes/server", "");
@@ -619,10 +802,15 @@ int main(void)
 		cmocka_unit_test(what_is_unknown_is_null),
 		cmocka_unit_test(parts_may_be_unknown_on_their_own),
 		cmocka_unit_test(ipv6_is_written_as_such),
+		cmocka_unit_test(a_server_tells_its_listener_s_queues),
+		cmocka_unit_test(a_drop_without_reason_and_place_has_its_namespace),
 		cmocka_unit_test(a_start_has_no_verdict),
 		cmocka_unit_test(an_errno_without_a_name_is_a_number),
 		cmocka_unit_test(a_hostile_comm_is_still_json),
 		cmocka_unit_test(loss_tells_the_reasons_apart),
+		cmocka_unit_test(a_crowd_is_counted_in_one_line),
+		cmocka_unit_test(what_is_unknown_of_a_crowd_is_null),
+		cmocka_unit_test(a_hostile_crowd_is_still_json),
 		cmocka_unit_test(summary_leaves_out_what_did_not_occur),
 		cmocka_unit_test(patterns_come_with_the_summary),
 		cmocka_unit_test(a_pattern_alone_is_no_line),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the layout promises, asserted on whatever the terminal sink prints. */
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,49 +13,7 @@
 #include "core/names.h"
 #include "sink/sink.h"
 #include "sink/text.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
-/* What a sink says to one session (NULL: none) and some reports. */
-static char *render(const struct sink_terminal_options *options, const struct session *session,
-		    const struct report *reports, size_t count)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	struct sink *sink = sink_terminal_new(out, options);
-	size_t i;
-
-	assert_non_null(sink);
-	if (session)
-		assert_int_equal(sink_session(sink, session), 0);
-	for (i = 0; i < count; i++)
-		assert_int_equal(sink_report(sink, &reports[i]), 0);
-	assert_int_equal(sink_flush(sink), 0);
-	sink_free(sink);
-	fclose(out);
-	return text;
-}
-
-static void set_addr(uint8_t *addr, const char *text)
-{
-	assert_int_equal(inet_pton(AF_INET6, text, addr), 1);
-}
-
-/* Valid UTF-8 of which nothing drives the terminal, and no escape sequence. */
-static void assert_harmless(const char *text)
-{
-	size_t length = strlen(text);
-	size_t used;
-	size_t i;
-
-	for (i = 0; i < length; i += used) {
-		int32_t value = text_decode(text + i, length - i, &used);
-
-		if (value < 0 || (value != '\n' && text_is_unsafe((uint32_t)value)))
-			fail_msg("U+%04x at %zu of: %s", (unsigned int)value, i, text);
-	}
-}
+#include "screen.h"
 
 static void random_text(unsigned int *seed, char *text, size_t length)
 {
@@ -128,7 +85,7 @@ static void assert_fits(const char *text, unsigned int width)
 		size_t length = strcspn(text, "\n");
 		size_t indent = strspn(text, " ");
 
-		if (text_width(text, length) > width && memchr(text + indent, ' ', length - indent))
+		if (utf8_width(text, length) > width && memchr(text + indent, ' ', length - indent))
 			fail_msg("wider than %u: %.*s", width, (int)length, text);
 		text += length + 1;
 	}
@@ -168,8 +125,11 @@ static struct report summary(void)
 	report.summary.handshakes[ROLE_CLIENT][VERDICT_STALLED] = 123456;
 	report.summary.handshakes[ROLE_CLIENT][VERDICT_TIMED_OUT] = 123456;
 	report.summary.latency[8] = 1;
+	report.summary.accepted = report.summary.synack_retransmits = UINT64_MAX;
+	report.summary.listen_drops = report.summary.crowded = UINT64_MAX;
 	report.summary.top[0].verdicts[VERDICT_STALLED] = 123456;
 	report.summary.top[0].verdicts[VERDICT_TIMED_OUT] = 123456;
+	report.summary.top[0].count = 999999;
 	report.summary.top[0].port = 65535;
 	set_addr(report.summary.top[0].addr, "2001:db8::aaaa");
 	return report;
@@ -202,11 +162,40 @@ static void the_frame_fits_narrow_terminals_too(void **state)
 	}
 }
 
+static void a_crowd_fits_narrow_terminals_too(void **state)
+{
+	static const unsigned int widths[] = {60, 80, 126};
+	unsigned int seed = 20261122;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2000; i++) {
+		const unsigned int width = widths[i % ARRAY_SIZE(widths)];
+		struct report report = {.type = REPORT_CROWD};
+		struct report_crowd *crowd = &report.crowd;
+		char *text;
+
+		set_addr(crowd->tuple.laddr, i % 2 ? "::ffff:255.255.255.255"
+						   : "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff");
+		crowd->tuple.lport = (uint16_t)rand_r(&seed);
+		crowd->has_owner = rand_r(&seed) % 4;
+		crowd->owner.pid = (uint32_t)rand_r(&seed);
+		crowd->owners = random_value(&seed);
+		random_text(&seed, crowd->owner.comm, (size_t)rand_r(&seed) % (SW_COMM_LEN + 1));
+		random_text(&seed, crowd->why, (size_t)rand_r(&seed) % sizeof(crowd->why));
+		text = render(&(struct sink_terminal_options){.width = width}, NULL, &report, 1);
+		assert_fits(text, width);
+		assert_harmless(text);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_line_is_wider_than_the_terminal_and_no_address_is_cut),
 		cmocka_unit_test(the_frame_fits_narrow_terminals_too),
+		cmocka_unit_test(a_crowd_fits_narrow_terminals_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

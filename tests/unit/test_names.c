@@ -66,6 +66,11 @@ static const struct expected causes[] = {
 	{CAUSE_DENIED, "denied"},
 	{CAUSE_OTHER_ERROR, "other_error"},
 	{CAUSE_NO_ACK, "no_ack"},
+	{CAUSE_ACCEPT_QUEUE_FULL, "accept_queue_full"},
+	{CAUSE_SYN_QUEUE_FULL, "syn_queue_full"},
+	{CAUSE_NETFILTER, "netfilter"},
+	{CAUSE_NO_LISTENER, "no_listener"},
+	{CAUSE_OTHER_DROP, "other_drop"},
 };
 
 static const struct expected closer_hows[] = {
@@ -75,8 +80,9 @@ static const struct expected closer_hows[] = {
 };
 
 static const struct expected report_types[] = {
-	{REPORT_START, "start"}, {REPORT_STALL, "stall"},     {REPORT_END, "end"},
-	{REPORT_LOSS, "loss"},	 {REPORT_PATTERN, "pattern"}, {REPORT_SUMMARY, "summary"},
+	{REPORT_START, "start"},     {REPORT_STALL, "stall"}, {REPORT_END, "end"},
+	{REPORT_LOSS, "loss"},	     {REPORT_CROWD, "crowd"}, {REPORT_PATTERN, "pattern"},
+	{REPORT_SUMMARY, "summary"},
 };
 
 static const struct expected pattern_kinds[] = {
@@ -94,7 +100,11 @@ static const struct expected kinds[] = {
 	{SW_CLOSE, "close"},
 	{SW_LOCAL_ERROR, "local_error"},
 	{SW_SYNACK_RETRY, "synack_retry"},
+	{SW_SYNACK_DROP, "synack_drop"},
 	{SW_ACCEPTED, "accepted"},
+	{SW_REQUEST_GONE, "request_gone"},
+	{SW_SYN_DROP, "syn_drop"},
+	{SW_CROWD, "crowd"},
 	{SW_COUNTS, "counts"},
 	{SW_LOSS, "loss"},
 	{SW_CLOCK, "clock"},

@@ -57,7 +57,11 @@ static void every_kind_has_its_header(void **state)
 		{"close", SW_CLOSE},
 		{"local_error", SW_LOCAL_ERROR},
 		{"synack_retry", SW_SYNACK_RETRY},
+		{"synack_drop", SW_SYNACK_DROP},
 		{"accepted", SW_ACCEPTED},
+		{"request_gone", SW_REQUEST_GONE},
+		{"syn_drop", SW_SYN_DROP},
+		{"crowd", SW_CROWD},
 		{"counts", SW_COUNTS},
 		{"loss", SW_LOSS},
 		{"clock", SW_CLOCK},
@@ -127,7 +131,16 @@ static void every_field_of_a_handshake_goes_where_it_belongs(void **state)
 			 .netns = 45,
 			 .what = 46,
 			 .where = 47,
-			 .count = 48},
+			 .count = 48,
+			 .attempt = 49},
+		.listener = {.backlog = 50,
+			     .limit = 51,
+			     .requests = 52,
+			     .young = 53,
+			     .syn_limit = 54,
+			     .syncookies = 55,
+			     .abort_on_overflow = 56,
+			     .defer_accept = 57},
 	};
 	union decode_record record = parsed(
 		"retry time_ns=1 cookie=2 start_ns=3 syn_ns=4 flags=adopted,counted isn=5 "
@@ -138,20 +151,78 @@ static void every_field_of_a_handshake_goes_where_it_belongs(void **state)
 		"icmp_type=31 icmp_code=32 icmp_version=33 icmp_errno=34 icmp_count=35 "
 		"closer_pid=36 closer_tid=37 closer_comm=b exit_code=38 elapsed_ms=39 "
 		"port_low=40 port_high=41 owners=42 drop_place=43 drop_reason=44 drop_netns=45 "
-		"drop_what=46 drop_where=47 drop_count=48");
+		"drop_what=46 drop_where=47 drop_count=48 drop_attempt=49 backlog=50 limit=51 "
+		"requests=52 young=53 syn_limit=54 syncookies=55 abort_on_overflow=56 "
+		"defer_accept=57");
 
 	(void)state;
 	assert_memory_equal(&record.handshake, &expected, sizeof(expected));
 }
 
+static void every_field_of_a_crowd_goes_where_it_belongs(void **state)
+{
+	const struct sw_crowd expected = {
+		.header = facts_header(SW_CROWD, sizeof(expected), 1),
+		.begin_ns = 2,
+		.tuple = {.laddr = {[15] = 1}, .lport = 3, .netns = 4, .family = 6},
+		.flags = SW_F_OWNER | SW_F_COOKIES,
+		.owner = {.pid = 5, .tid = 6, .uid = 7, .cgroup = 8, .comm = "a"},
+		.owners = 9,
+		.listener = {.backlog = 10,
+			     .limit = 11,
+			     .requests = 12,
+			     .young = 13,
+			     .syn_limit = 14,
+			     .syncookies = 1,
+			     .abort_on_overflow = 2,
+			     .defer_accept = 15},
+		.half_open = 16,
+		.dropped = 17,
+		.reason = 18,
+		.ignored = 19,
+		.addresses = {0x01, 0x1b, 0xff},
+	};
+	union decode_record record = parsed(
+		"crowd time_ns=1 begin_ns=2 laddr=::1 lport=3 netns=4 family=6 "
+		"flags=owner,cookies pid=5 tid=6 uid=7 cgroup=8 comm=a owners=9 backlog=10 "
+		"limit=11 requests=12 young=13 syn_limit=14 syncookies=1 abort_on_overflow=2 "
+		"defer_accept=15 half_open=16 dropped=17 reason=18 ignored=19 addresses=011bFF");
+
+	(void)state;
+	assert_memory_equal(&record.crowd, &expected, sizeof(expected));
+	refused("crowd raddr=::1", "a crowd record has no field 'raddr'");
+}
+
+static void bytes_are_pairs_of_hex_digits(void **state)
+{
+	char line[160];
+
+	(void)state;
+	(void)snprintf(line, sizeof(line), "crowd addresses=%0128d", 0);
+	assert_int_equal(parsed(line).crowd.addresses[SW_CROWD_SLOTS - 1], 0);
+	assert_int_equal(parsed("crowd addresses=").crowd.addresses[0], 0);
+	(void)snprintf(line, sizeof(line), "crowd addresses=%0130d", 0);
+	line[sizeof("crowd addresses=") - 1 + 130] = '\0';
+	assert_int_equal(record_text_parse(line, &(union decode_record){}, (char[160]){}, 160),
+			 -EINVAL);
+	refused("crowd addresses=0", "'0' is no value for addresses");
+	refused("crowd addresses=012", "'012' is no value for addresses");
+	refused("crowd addresses=0x", "'0x' is no value for addresses");
+	refused("crowd addresses=-1", "'-1' is no value for addresses");
+}
+
 static void bookkeeping_has_its_own_fields(void **state)
 {
-	union decode_record record = parsed("counts time_ns=1 healthy=2 syn_retransmits=3");
+	union decode_record record = parsed("counts time_ns=1 healthy=2 syn_retransmits=3 "
+					    "accepted=4 synack_retransmits=5 listen_drops=6");
 
 	(void)state;
 	assert_int_equal(record.header.time_ns, 1);
 	assert_int_equal(record.counts.healthy, 2);
 	assert_int_equal(record.counts.syn_retransmits, 3);
+	assert_int_equal(record.counts.accepted, 4);
+	assert_int_equal(record.counts.synack_retransmits, 5);
+	assert_int_equal(record.counts.listen_drops, 6);
 	record = parsed("loss time_ns=1 ring=2 map_full=3 suppressed=4 missed=5");
 	assert_int_equal(record.loss.ring, 2);
 	assert_int_equal(record.loss.map_full, 3);
@@ -190,6 +261,15 @@ static void flags_are_words(void **state)
 		{"bad_answer", SW_F_BAD_ANSWER},
 		{"drop", SW_F_DROP},
 		{"race_lost", SW_F_RACE_LOST},
+		{"first_unsent", SW_F_FIRST_UNSENT},
+		{"ecn", SW_F_ECN},
+		{"acked", SW_F_ACKED},
+		{"listener", SW_F_LISTENER},
+		{"cookies", SW_F_COOKIES},
+		{"listener_closed", SW_F_LISTENER_CLOSED},
+		{"reset_sent", SW_F_RESET_SENT},
+		{"icmp_sent", SW_F_ICMP_SENT},
+		{"icmp_tells", SW_F_ICMP_TELLS},
 	};
 	char line[64];
 
@@ -298,6 +378,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_has_its_header),
 		cmocka_unit_test(every_field_of_a_handshake_goes_where_it_belongs),
+		cmocka_unit_test(every_field_of_a_crowd_goes_where_it_belongs),
+		cmocka_unit_test(bytes_are_pairs_of_hex_digits),
 		cmocka_unit_test(bookkeeping_has_its_own_fields),
 		cmocka_unit_test(flags_are_words),
 		cmocka_unit_test(numbers_have_bounds),

@@ -187,17 +187,51 @@ static void a_scan_of_many_ports_is_bounded_but_all_is_counted(void **state)
 	assert_int_equal(summary.top_untold, MANY + 3 - (summary.top_more + REPORT_TOP_MAX));
 }
 
+/* It is at the listener's place, beside what is told one by one. */
+static void a_crowd_is_trouble_without_verdicts(void **state)
+{
+	struct report_crowd crowd = {
+		.tuple = {.family = 4, .lport = 80}, .half_open = 100, .dropped = 20, .ignored = 3};
+	struct report_summary summary;
+
+	facts_v4(crowd.tuple.laddr, 1);
+	stats_crowd(*state, &crowd);
+	add(*state, ROLE_SERVER, VERDICT_TIMED_OUT, CAUSE_NO_ACK, 1, 80);
+	stats_crowd(*state, &crowd);
+	summary = summarize(*state);
+	assert_int_equal(summary.crowded, 246);
+	assert_int_equal(summary.top_count, 1);
+	assert_int_equal(summary.top[0].role, ROLE_SERVER);
+	assert_int_equal(summary.top[0].port, 80);
+	assert_int_equal(summary.top[0].count, 247);
+	assert_int_equal(summary.top[0].verdicts[VERDICT_TIMED_OUT], 1);
+	assert_int_equal(summary.handshakes[ROLE_SERVER][VERDICT_TIMED_OUT], 1);
+	/* where no place is left, it is in trouble all the same */
+	for (unsigned int port = 1; port <= MANY; port++)
+		refused(*state, 2, port);
+	crowd.tuple.lport = 81;
+	summary = summarize(*state);
+	stats_crowd(*state, &crowd);
+	assert_int_equal(summarize(*state).top_untold, summary.top_untold + 123);
+	assert_int_equal(summarize(*state).crowded, 369);
+}
+
 static void counts_and_losses_add_up(void **state)
 {
-	const struct sw_counts counts = {
-		.healthy = 3, .latency = {[5] = 2, [31] = 1}, .syn_retransmits = 7};
+	const struct sw_counts counts = {.healthy = 3,
+					 .latency = {[5] = 2, [31] = 1},
+					 .syn_retransmits = 7,
+					 .accepted = 20,
+					 .synack_retransmits = 30,
+					 .listen_drops = 40};
 	const struct report_loss loss = {
 		.ring = 1, .map_full = 10, .suppressed = 100, .missed = 1000, .late = 10000};
 	struct report_summary summary;
 
 	stats_counts(*state, &counts);
 	stats_counts(*state, &counts);
-	stats_healthy(*state);
+	stats_healthy(*state, ROLE_CLIENT);
+	stats_healthy(*state, ROLE_SERVER);
 	stats_loss(*state, &loss);
 	stats_loss(*state, &loss);
 	summary = summarize(*state);
@@ -205,6 +239,9 @@ static void counts_and_losses_add_up(void **state)
 	assert_int_equal(summary.latency[5], 4);
 	assert_int_equal(summary.latency[31], 2);
 	assert_int_equal(summary.syn_retransmits, 14);
+	assert_int_equal(summary.accepted, 41);
+	assert_int_equal(summary.synack_retransmits, 60);
+	assert_int_equal(summary.listen_drops, 80);
 	/* a late record did arrive, a drop that was not looked at is no record */
 	assert_int_equal(summary.lost, 2022);
 	assert_int_equal(summary.suppressed, 200);
@@ -228,6 +265,7 @@ int main(void)
 		STATS_TEST(the_worst_come_first_and_equals_have_an_order),
 		STATS_TEST(the_top_is_the_worst_ten_of_many),
 		STATS_TEST(a_scan_of_many_ports_is_bounded_but_all_is_counted),
+		STATS_TEST(a_crowd_is_trouble_without_verdicts),
 		STATS_TEST(counts_and_losses_add_up),
 		cmocka_unit_test(nothing_can_be_freed),
 	};

@@ -49,7 +49,8 @@ static void verdicts_are_counted_and_the_trouble_is_named(void **state)
 		.healthy = 1204,
 		.syn_retransmits = 24,
 		.lost = 13,
-		.top = {{.role = ROLE_CLIENT, .port = 80}, {.role = ROLE_SERVER, .port = 443}},
+		.top = {{.role = ROLE_CLIENT, .port = 80, .count = 3},
+			{.role = ROLE_SERVER, .port = 443, .count = 1}},
 		.top_count = 2,
 	};
 
@@ -91,7 +92,7 @@ static void places_that_are_not_shown_are_counted(void **state)
 		 "  and 4086 more places, and 904 handshakes with others that are not told "
 		 "apart\n"},
 	};
-	struct report_summary summary = {.top = {{.role = ROLE_CLIENT, .port = 80}},
+	struct report_summary summary = {.top = {{.role = ROLE_CLIENT, .port = 80, .count = 1}},
 					 .top_count = 1};
 
 	(void)state;
@@ -135,6 +136,52 @@ static void patterns_are_told_below_and_wrapped(void **state)
 			    "Patterns\n"
 			    "  1 handshake not looked at: too many places\n");
 	free(text);
+}
+
+static void what_servers_here_did_is_told_if_there_was_any(void **state)
+{
+	struct report_summary summary = {
+		.duration_ns = 2 * S,
+		.accepted = 512,
+		.synack_retransmits = 7,
+		.listen_drops = 37,
+		.crowded = 9612,
+		.top = {{.role = ROLE_SERVER, .port = 443, .count = 9612}},
+		.top_count = 1,
+	};
+
+	(void)state;
+	set_addr(summary.top[0].addr, "::");
+	assert_printed(&summary, "\n"
+				 "Summary of 2.00s\n"
+				 "  server: 9612 in crowds\n"
+				 "  healthy: 0\n"
+				 "  SYN retransmissions: 0\n"
+				 "  accepted by servers here: 512\n"
+				 "  SYN-ACK retransmissions: 7\n"
+				 "  segments thrown away by listeners: 37\n"
+				 "  records lost: 0\n"
+				 "Most trouble\n"
+				 "  [::]:443 (server): 9612 in crowds\n");
+
+	/* beside some that were told one by one */
+	summary = (struct report_summary){
+		.duration_ns = 2 * S,
+		.crowded = 9612,
+		.top = {{.role = ROLE_SERVER, .port = 443, .count = 9615}},
+		.top_count = 1,
+	};
+	set_addr(summary.top[0].addr, "::ffff:10.0.0.1");
+	summary.handshakes[ROLE_SERVER][VERDICT_IGNORED] = 3;
+	summary.top[0].verdicts[VERDICT_IGNORED] = 3;
+	assert_printed(&summary, "\n"
+				 "Summary of 2.00s\n"
+				 "  server: 3 ignored, 9612 in crowds\n"
+				 "  healthy: 0\n"
+				 "  SYN retransmissions: 0\n"
+				 "  records lost: 0\n"
+				 "Most trouble\n"
+				 "  10.0.0.1:443 (server): 3 ignored, 9612 in crowds\n");
 }
 
 static void a_watch_without_trouble_says_so(void **state)
@@ -185,6 +232,7 @@ int main(void)
 		cmocka_unit_test(verdicts_are_counted_and_the_trouble_is_named),
 		cmocka_unit_test(places_that_are_not_shown_are_counted),
 		cmocka_unit_test(patterns_are_told_below_and_wrapped),
+		cmocka_unit_test(what_servers_here_did_is_told_if_there_was_any),
 		cmocka_unit_test(a_watch_without_trouble_says_so),
 		cmocka_unit_test(quantiles_are_upper_bounds),
 	};

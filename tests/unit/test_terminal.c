@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,9 +13,7 @@
 
 #include "core/names.h"
 #include "sink/sink.h"
-#include "sink/text.h"
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#include "screen.h"
 
 #define MS 1000000ULL
 #define S  1000000000ULL
@@ -24,38 +21,12 @@
 /* 06:40:11.482 UTC, 07:40:11.482 where the tests are */
 #define WALL_NS (1795329611 * S + 482 * MS)
 
-/* What a sink says to one session (NULL: none) and some reports. */
-static char *render(const struct sink_terminal_options *options, const struct session *session,
-		    const struct report *reports, size_t count)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	struct sink *sink = sink_terminal_new(out, options);
-	size_t i;
-
-	assert_non_null(sink);
-	if (session)
-		assert_int_equal(sink_session(sink, session), 0);
-	for (i = 0; i < count; i++)
-		assert_int_equal(sink_report(sink, &reports[i]), 0);
-	assert_int_equal(sink_flush(sink), 0);
-	sink_free(sink);
-	fclose(out);
-	return text;
-}
-
 static void assert_screen(unsigned int width, const struct report *report, const char *expected)
 {
 	char *text = render(&(struct sink_terminal_options){.width = width}, NULL, report, 1);
 
 	assert_string_equal(text, expected);
 	free(text);
-}
-
-static void set_addr(uint8_t *addr, const char *text)
-{
-	assert_int_equal(inet_pton(AF_INET6, text, addr), 1);
 }
 
 /* First stall of a hang: curl, 10.0.0.2:40112 -> 10.0.0.1:80. */
@@ -209,7 +180,7 @@ static void a_server_is_told_apart(void **state)
 	assert_screen(
 		80, &report,
 		"07:40:11.482       - -               <-                       stalled     1.03s\n"
-		"             server [2001:db8::2]:443,\n"
+		"             at [2001:db8::2]:443,\n"
 		"             client [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:51234,\n"
 		"             SYN-ACK retry 2 of 5, next in 2.02s, gives up 07:42:17\n"
 		"             nothing came back\n");
@@ -220,7 +191,61 @@ static void a_server_is_told_apart(void **state)
 		      "             nothing came back\n");
 }
 
-/* 26 columns of address: with "stalled" there is room, with "established" not. */
+/* The classic trap: who listens, where, and how full it is. */
+static void the_row_of_a_server_names_its_listener(void **state)
+{
+	struct report report = stall();
+
+	(void)state;
+	report.handshake.role = ROLE_SERVER;
+	report.handshake.cause = CAUSE_ACCEPT_QUEUE_FULL;
+	report.handshake.owner = (struct sw_owner){.pid = 812, .comm = "nginx"};
+	report.handshake.owners = 4;
+	report.handshake.syn_retransmits = REPORT_NULL;
+	report.handshake.synack_retransmits = 1;
+	report.handshake.retry_limit = 5;
+	report.handshake.tuple.lport = 80;
+	report.handshake.tuple.rport = 51234;
+	report.handshake.has_listener = true;
+	strcpy(report.handshake.why, "the client believes it is connected: its ACK came and was "
+				     "thrown away, the accept queue is full (129 of 128)");
+	set_addr(report.handshake.tuple.laddr, "::ffff:10.0.0.1");
+	set_addr(report.handshake.tuple.raddr, "::ffff:10.0.0.7");
+	assert_screen(
+		80, &report,
+		"07:40:11.482     812 nginx +3        <- 10.0.0.7:51234        stalled     1.03s\n"
+		"             at 10.0.0.1:80, SYN-ACK retry 1 of 5, next in 2.02s,\n"
+		"             gives up 07:42:17\n"
+		"             the client believes it is connected: its ACK came and was thrown\n"
+		"             away, the accept queue is full (129 of 128)\n");
+	assert_screen(160, &report,
+		      "07:40:11.482     812 nginx +3        server 10.0.0.1:80           "
+		      "10.0.0.7:51234        stalled     1.03s   1/5 2.02s 07:42:17\n"
+		      "             the client believes it is connected: its ACK came and was "
+		      "thrown away, the accept queue is full (129 of 128)\n");
+}
+
+static void a_syn_that_is_ignored_on_arrival_has_no_after(void **state)
+{
+	struct report report = end(VERDICT_IGNORED, "a firewall rule throws it away");
+
+	(void)state;
+	report.handshake.role = ROLE_SERVER;
+	report.handshake.has_owner = false;
+	report.handshake.elapsed_ns = 0;
+	report.handshake.syn_retransmits = REPORT_NULL;
+	report.handshake.tuple.lport = 80;
+	report.handshake.tuple.rport = 51234;
+	assert_screen(80, &report,
+		      "07:40:11.482       - -               <- 10.0.0.1:51234        ignored\n"
+		      "             at 10.0.0.2:80\n"
+		      "             a firewall rule throws it away\n");
+	assert_screen(160, &report,
+		      "07:40:11.482       - -               server 10.0.0.2:80           "
+		      "10.0.0.1:51234        ignored                                a firewall "
+		      "rule throws it away\n");
+}
+
 static void further_owners_of_the_socket_are_counted(void **state)
 {
 	struct report report = stall();
@@ -233,6 +258,7 @@ static void further_owners_of_the_socket_are_counted(void **state)
 		      "back\n");
 }
 
+/* 26 columns of address: with "stalled" there is room, with "established" not. */
 static void a_long_remote_moves_the_verdict_on_or_leaves_the_row(void **state)
 {
 	struct report report = end(VERDICT_STALLED, "");
@@ -320,6 +346,60 @@ static void a_pattern_is_a_line_of_its_own(void **state)
 		      "  netns 1? got no answer\n");
 }
 
+static void a_crowd_is_a_line_of_its_own(void **state)
+{
+	struct report report = {
+		.type = REPORT_CROWD,
+		.wall_ns = WALL_NS,
+		.crowd =
+			{
+				.tuple = {.lport = 80, .family = 4},
+				.has_owner = true,
+				.owner = {.pid = 812, .comm = "nginx"},
+				.owners = 1,
+				.why = "8,412 half-open from about 8,300 addresses; 37 SYNs or "
+				       "ACKs ignored: the accept queue is full (129 of 128)",
+			},
+	};
+
+	(void)state;
+	set_addr(report.crowd.tuple.laddr, "::ffff:10.0.0.1");
+	assert_screen(160, &report,
+		      "07:40:11.482 crowd: 10.0.0.1:80 nginx[812]: 8,412 half-open from about "
+		      "8,300 addresses; 37 SYNs or ACKs ignored: the accept queue is full (129 of "
+		      "128)\n");
+	/* the listener is bound to any address, and the workers share it */
+	set_addr(report.crowd.tuple.laddr, "::");
+	report.crowd.owners = 5;
+	assert_screen(
+		80, &report,
+		"07:40:11.482 crowd: [::]:80 nginx[812] +4: 8,412 half-open from about 8,300\n"
+		"  addresses; 37 SYNs or ACKs ignored: the accept queue is full (129 of 128)\n");
+	report.crowd.has_owner = false;
+	strcpy(report.crowd.why, "1,200 SYNs dropped: a\033[2J\n");
+	assert_screen(80, &report, "07:40:11.482 crowd: [::]:80: 1,200 SYNs dropped: a?[2J?\n");
+}
+
+/* All 16 bytes may be used, so there may be no NUL. */
+static void a_hostile_listener_cannot_drive_the_terminal(void **state)
+{
+	struct report report = {
+		.type = REPORT_CROWD,
+		.crowd = {.has_owner = true, .owner.pid = 1, .why = "1 half-open"},
+	};
+	char *text;
+
+	(void)state;
+	memcpy(report.crowd.owner.comm,
+	       "\033]0;\x07\xff\xe2\x80\xaa"
+	       "abcdef\xc3",
+	       16);
+	text = render(&(struct sink_terminal_options){.width = 80}, NULL, &report, 1);
+	assert_harmless(text);
+	assert_non_null(strstr(text, " ?]0;???abcdef?[1]: 1 half-open\n"));
+	free(text);
+}
+
 static void the_header_says_what_is_watched(void **state)
 {
 	char port[] = "80,443";
@@ -404,6 +484,7 @@ static void quiet_shows_ends_and_the_summary_only(void **state)
 	};
 	const struct report others[] = {
 		{.type = REPORT_LOSS, .loss = {.ring = 1}},
+		{.type = REPORT_CROWD, .crowd.why = "3 half-open"},
 		{.type = REPORT_PATTERN, .pattern.text = "3 handshakes got no answer"},
 	};
 	char *text;
@@ -439,21 +520,6 @@ static void colours_mark_verdicts_and_move_nothing(void **state)
 	text = render(&options, NULL, &report, 1);
 	assert_non_null(strstr(text, "\033[32mestablished\033[0m"));
 	free(text);
-}
-
-/* Valid UTF-8 of which nothing drives the terminal, and no escape sequence. */
-static void assert_harmless(const char *text)
-{
-	size_t length = strlen(text);
-	size_t used;
-	size_t i;
-
-	for (i = 0; i < length; i += used) {
-		int32_t value = text_decode(text + i, length - i, &used);
-
-		if (value < 0 || (value != '\n' && text_is_unsafe((uint32_t)value)))
-			fail_msg("U+%04x at %zu of: %s", (unsigned int)value, i, text);
-	}
 }
 
 static void hostile_text_cannot_drive_the_terminal(void **state)
@@ -506,12 +572,16 @@ int main(void)
 		cmocka_unit_test(a_long_reason_wraps_below_the_row),
 		cmocka_unit_test(a_reason_uses_the_room_that_an_end_leaves),
 		cmocka_unit_test(a_server_is_told_apart),
+		cmocka_unit_test(the_row_of_a_server_names_its_listener),
+		cmocka_unit_test(a_syn_that_is_ignored_on_arrival_has_no_after),
 		cmocka_unit_test(further_owners_of_the_socket_are_counted),
 		cmocka_unit_test(a_long_remote_moves_the_verdict_on_or_leaves_the_row),
 		cmocka_unit_test(what_is_unknown_is_left_out),
 		cmocka_unit_test(a_start_is_a_row_without_a_verdict),
 		cmocka_unit_test(loss_names_its_reasons),
 		cmocka_unit_test(a_pattern_is_a_line_of_its_own),
+		cmocka_unit_test(a_crowd_is_a_line_of_its_own),
+		cmocka_unit_test(a_hostile_listener_cannot_drive_the_terminal),
 		cmocka_unit_test(the_header_says_what_is_watched),
 		cmocka_unit_test(only_missing_hooks_that_cost_something_are_named),
 		cmocka_unit_test(quiet_shows_ends_and_the_summary_only),

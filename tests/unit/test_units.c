@@ -279,46 +279,6 @@ static void masking_and_formatting_name_the_network(void **state)
 	}
 }
 
-static void printable_leaves_nothing_that_drives_a_terminal(void **state)
-{
-	static const struct {
-		const char *text, *printable;
-	} cases[] = {
-		{"", ""},
-		{"curl ~ 80%", "curl ~ 80%"},
-		{"\033[31mred\033[0m", "?[31mred?[0m"},
-		{"a\nb\tc\rd\177e", "a?b?c?d?e"},
-		{"\x01\x1f", "??"},
-		{"Gr\xc3\xbc\xc3\x9f", "Gr\xc3\xbc\xc3\x9f"},
-		{"\xe6\xbc\xa2\xf0\x9f\x90\xa7", "\xe6\xbc\xa2\xf0\x9f\x90\xa7"},
-		{"\xc2\x9b"
-		 "31m",
-		 "??31m"}, /* C1: CSI */
-		{"\x9b"
-		 "31m",
-		 "?31m"},
-		{"\xc2\xa0", "\xc2\xa0"},
-		{"\xc0\x9b", "??"},	      /* overlong */
-		{"\xe0\x82\x9b", "???"},      /* overlong */
-		{"\xed\xa0\x80", "???"},      /* surrogate */
-		{"\xf4\x90\x80\x80", "????"}, /* above U+10FFFF */
-		{"\xf5\x80\x80\x80", "????"},
-		{"\xff", "?"},
-		{"cut \xc3", "cut ?"},
-		{"cut \xe6\xbc", "cut ??"},
-		{"cut \xf0\x9f\x90", "cut ???"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char text[64];
-
-		snprintf(text, sizeof(text), "%s", cases[i].text);
-		units_printable(text);
-		assert_string_equal(text, cases[i].printable);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,7 +288,6 @@ int main(void)
 		cmocka_unit_test(host_is_an_address_or_a_network_of_either_family),
 		cmocka_unit_test(host_refuses_everything_else),
 		cmocka_unit_test(masking_and_formatting_name_the_network),
-		cmocka_unit_test(printable_leaves_nothing_that_drives_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

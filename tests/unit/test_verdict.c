@@ -18,6 +18,7 @@
 #include "core/names.h"
 #include "core/verdict.h"
 #include "facts.h"
+#include "sentence.h"
 
 #define LATER (BEGIN + 5 * SEC)
 
@@ -85,21 +86,6 @@ static struct sw_handshake facts_of(const struct ended_case *c)
 	if (c->no_port)
 		facts.tuple.lport = 0;
 	return facts;
-}
-
-/* What is asked of every sentence: short, printable, whole. */
-static void check_sentence(const char *name, const struct report_handshake *report)
-{
-	size_t length = strnlen(report->why, sizeof(report->why));
-
-	if (length < 10 || length >= sizeof(report->why) - 1)
-		fail_msg("%s: %zu bytes of why: %.256s", name, length, report->why);
-	for (size_t i = 0; i < length; i++) {
-		if (report->why[i] < ' ' || report->why[i] > '~')
-			fail_msg("%s: byte %zu is not plain text: %s", name, i, report->why);
-	}
-	if (report->why[length - 1] == ' ' || strstr(report->why, "  "))
-		fail_msg("%s: something is missing: '%s'", name, report->why);
 }
 
 static struct report_handshake judge(const struct sw_handshake *facts)
@@ -696,70 +682,6 @@ static void an_icmp_error_from_this_host_is_not_blamed_on_the_remote(void **stat
 	assert_non_null(strstr(judge(&facts).why, "prohibited from this host itself:"));
 }
 
-/* --- the server --- */
-
-static void a_request_ends_as_its_child_says(void **state)
-{
-	static const struct {
-		uint8_t new_state;
-		uint16_t sk_err;
-		enum verdict verdict;
-		const char *why;
-	} cases[] = {
-		{ESTABLISHED, 0, VERDICT_ESTABLISHED,
-		 "the client's ACK came after 2 resends of the SYN-ACK and 5.000 s"},
-		{CLOSED, 0, VERDICT_ABANDONED, "closed before the client's ACK came"},
-		{CLOSED, ECONNRESET, VERDICT_ABANDONED, "closed before the client's ACK came"},
-		{CLOSED, ECONNABORTED, VERDICT_ABORTED, "closed before the client's ACK came"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct sw_handshake facts = facts_server(SW_ACCEPTED, LATER, 2, 2);
-		struct report_handshake report;
-
-		facts.new_state = cases[i].new_state;
-		facts.sk_err = cases[i].sk_err;
-		report = judge(&facts);
-		assert_int_equal(report.verdict, cases[i].verdict);
-		assert_int_equal(report.cause, CAUSE_NO_ACK);
-		assert_int_equal(report.errnum, cases[i].sk_err);
-		assert_non_null(strstr(report.why, cases[i].why));
-	}
-}
-
-static void a_request_that_hangs_or_expires_misses_an_ack(void **state)
-{
-	struct sw_handshake facts = facts_server(SW_SYNACK_RETRY, LATER, 2, 3);
-	struct report_handshake report;
-
-	(void)state;
-	handshake_describe(&facts, LATER, false, &report);
-	verdict_stalled(&facts, &report);
-	assert_int_equal(report.verdict, VERDICT_STALLED);
-	assert_int_equal(report.cause, CAUSE_NO_ACK);
-	assert_string_equal(report.why, "SYN-ACK sent again (2 by timer, 1 for a repeated SYN), "
-					"the client's ACK does not come");
-	verdict_expired(&facts, &report);
-	assert_int_equal(report.verdict, VERDICT_TIMED_OUT);
-	assert_int_equal(report.cause, CAUSE_NO_ACK);
-	assert_string_equal(report.why, "the client's ACK never came: 3 resends of the SYN-ACK, "
-					"retries used up");
-}
-
-/* TCP_DEFER_ACCEPT: reqsk_timer_handler() counts expiries that send nothing. */
-static void more_expiries_than_resends_are_no_negative_number(void **state)
-{
-	struct sw_handshake facts = facts_server(SW_SYNACK_RETRY, LATER, 4, 1);
-	struct report_handshake report;
-
-	(void)state;
-	handshake_describe(&facts, LATER, false, &report);
-	verdict_stalled(&facts, &report);
-	assert_string_equal(report.why,
-			    "SYN-ACK sent again (1 time), the client's ACK does not come");
-}
-
 /* --- under way, lost --- */
 
 static struct report_handshake stalled(const struct sw_handshake *facts)
@@ -829,11 +751,6 @@ static void a_lost_end_is_unknown(void **state)
 	verdict_lost(&facts, &report);
 	assert_int_equal(report.cause, CAUSE_ICMP);
 	assert_true(report.has_icmp);
-
-	facts = facts_server(SW_SYNACK_RETRY, BEGIN + SEC, 1, 1);
-	handshake_describe(&facts, LATER, true, &report);
-	verdict_lost(&facts, &report);
-	assert_int_equal(report.cause, CAUSE_NO_ACK);
 }
 
 /* --- the sentence --- */
@@ -951,9 +868,6 @@ int main(void)
 		cmocka_unit_test(econnaborted_is_tcp_abort),
 		cmocka_unit_test(an_end_that_was_missed_claims_only_what_the_socket_still_tells),
 		cmocka_unit_test(an_icmp_error_from_this_host_is_not_blamed_on_the_remote),
-		cmocka_unit_test(a_request_ends_as_its_child_says),
-		cmocka_unit_test(a_request_that_hangs_or_expires_misses_an_ack),
-		cmocka_unit_test(more_expiries_than_resends_are_no_negative_number),
 		cmocka_unit_test(a_stall_says_what_came_back),
 		cmocka_unit_test(a_lost_end_is_unknown),
 		cmocka_unit_test(a_hostile_name_cannot_drive_a_terminal),

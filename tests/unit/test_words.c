@@ -113,6 +113,31 @@ static void one_is_singular(void **state)
 	assert_string_equal(words_count(UINT_MAX, "resend").text, "4294967295 resends");
 }
 
+static void a_large_number_has_its_thousands_apart(void **state)
+{
+	(void)state;
+	assert_string_equal(words_number(0).text, "0");
+	assert_string_equal(words_number(999).text, "999");
+	assert_string_equal(words_number(1000).text, "1,000");
+	assert_string_equal(words_number(1002003).text, "1,002,003");
+	assert_string_equal(words_number(UINT64_MAX).text, "18,446,744,073,709,551,615");
+}
+
+static void a_sentence_grows_and_is_cut(void **state)
+{
+	static struct report_handshake report;
+
+	(void)state;
+	words_why(&report, "%s", "before");
+	words_why(&report, "one %d", 1);
+	words_why_more(&report, ", two %d", 2);
+	assert_string_equal(report.why, "one 1, two 2");
+	words_why_more(&report, "%0400d", 0);
+	assert_int_equal(strlen(report.why), sizeof(report.why) - 1);
+	words_why_more(&report, "more");
+	assert_int_equal(strlen(report.why), sizeof(report.why) - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +148,8 @@ int main(void)
 		cmocka_unit_test(addresses_are_of_either_family),
 		cmocka_unit_test(an_errno_without_a_name_is_a_number),
 		cmocka_unit_test(one_is_singular),
+		cmocka_unit_test(a_large_number_has_its_thousands_apart),
+		cmocka_unit_test(a_sentence_grows_and_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -331,7 +331,7 @@ out:
 
 static bool is_server(const struct sw_handshake *record)
 {
-	return record->header.kind == SW_SYNACK_RETRY || record->header.kind == SW_ACCEPTED;
+	return SW_KIND_IS_SERVER(record->header.kind);
 }
 
 static bool has_number(const uint32_t *values, size_t count, uint32_t value)
@@ -348,11 +348,18 @@ static bool match_pid(const struct filter *filter, const struct sw_handshake *re
 	       has_number(filter->pids, filter->pid_count, record->owner.pid);
 }
 
-/* A server record's uid is its listener's: it needs no task. */
+/* A server record's uid is its listener's: it needs no task. But what was thrown
+ * away may have had no listener. */
+static bool has_uid(const struct sw_handshake *record)
+{
+	if (record->header.kind == SW_SYN_DROP)
+		return record->flags & (SW_F_OWNER | SW_F_LISTENER);
+	return is_server(record) || record->flags & SW_F_OWNER;
+}
+
 static bool match_uid(const struct filter *filter, const struct sw_handshake *record)
 {
-	return ((record->flags & SW_F_OWNER) || is_server(record)) &&
-	       has_number(filter->uids, filter->uid_count, record->owner.uid);
+	return has_uid(record) && has_number(filter->uids, filter->uid_count, record->owner.uid);
 }
 
 static bool match_comm(const struct filter *filter, const struct sw_handshake *record)
@@ -450,6 +457,21 @@ bool filter_match(const struct filter *filter, const struct sw_handshake *record
 		if ((filter->kinds & predicates[i].kinds) && !predicates[i].match(filter, record))
 			return false;
 	return true;
+}
+
+bool filter_match_crowd(const struct filter *filter, const struct sw_crowd *record)
+{
+	struct sw_handshake one = {
+		.header.kind = SW_SYN_DROP,
+		.flags = record->flags,
+		.tuple = record->tuple,
+		.owner = record->owner,
+	};
+
+	/* So that the remote end, which is empty, decides nothing. */
+	memcpy(one.tuple.raddr, record->tuple.laddr, sizeof(one.tuple.raddr));
+	one.tuple.rport = 0;
+	return filter_match(filter, &one);
 }
 
 void filter_done(struct filter *filter)

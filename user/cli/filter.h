@@ -53,6 +53,9 @@ int filter_add(struct filter *filter, enum sw_filter kind, const char *text, cha
  * A cgroup matches by its own id only: a record does not know its parents. */
 bool filter_match(const struct filter *filter, const struct sw_handshake *record);
 
+/* Likewise, by its local end alone: a filter on the remote end refuses it. */
+bool filter_match_crowd(const struct filter *filter, const struct sw_crowd *record);
+
 /* Frees the contents; safe on a zeroed or half-built filter. */
 void filter_done(struct filter *filter);
 

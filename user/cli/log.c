@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/units.h"
+#include "core/utf8.h"
 
 static enum log_level threshold = LOG_INFO;
 
@@ -48,7 +48,7 @@ log_line(enum log_level level, const char *format, va_list arguments)
 		return;
 	if ((size_t)length >= room)
 		strcpy(line + start + room - sizeof(cut), cut);
-	units_printable(line);
+	utf8_safe(line, sizeof(line), line, strlen(line));
 	strcat(line, "\n");
 	fputs(line, stderr);
 }

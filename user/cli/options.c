@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/units.h"
+#include "core/utf8.h"
 
 #ifndef SYNWATCH_VERSION
 #define SYNWATCH_VERSION "unknown"
@@ -410,7 +411,7 @@ enum options_result options_parse(int argc, char **argv, struct options *ret_opt
 		return OPTIONS_DONE;
 	if (!*parse.reason)
 		refuse(&parse, "not enough memory");
-	units_printable(parse.reason);
+	utf8_safe(parse.reason, sizeof(parse.reason), parse.reason, strlen(parse.reason));
 	fprintf(err, "synwatch: %s\n", parse.reason);
 	return OPTIONS_WRONG;
 }

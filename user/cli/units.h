@@ -47,10 +47,4 @@ void units_host_mask(struct sw_host_key *host);
 /* "10.0.0.0/8"; v4-mapped as IPv4. `text` holds UNITS_HOST_LEN bytes. */
 void units_host_format(const struct sw_host_key *host, char *text);
 
-/*
- * Replaces in place by '?' whatever could drive a terminal: control characters
- * (C0, DEL, C1) and bytes that are not UTF-8.
- */
-void units_printable(char *text);
-
 #endif /* SYNWATCH_CLI_UNITS_H */

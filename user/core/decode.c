@@ -12,7 +12,11 @@ static const uint16_t sizes[SW_KIND_COUNT] = {
 	[SW_CLOSE] = sizeof(struct sw_handshake),
 	[SW_LOCAL_ERROR] = sizeof(struct sw_handshake),
 	[SW_SYNACK_RETRY] = sizeof(struct sw_handshake),
+	[SW_SYNACK_DROP] = sizeof(struct sw_handshake),
 	[SW_ACCEPTED] = sizeof(struct sw_handshake),
+	[SW_REQUEST_GONE] = sizeof(struct sw_handshake),
+	[SW_SYN_DROP] = sizeof(struct sw_handshake),
+	[SW_CROWD] = sizeof(struct sw_crowd),
 	[SW_COUNTS] = sizeof(struct sw_counts),
 	[SW_LOSS] = sizeof(struct sw_loss),
 	[SW_CLOCK] = sizeof(struct sw_clock),
@@ -24,9 +28,14 @@ size_t decode_size(unsigned int kind)
 	return kind < SW_KIND_COUNT ? sizes[kind] : 0;
 }
 
+static bool is_family(uint8_t family)
+{
+	return family == 4 || family == 6;
+}
+
 static bool is_sane(const struct sw_handshake *h)
 {
-	if (h->tuple.family != 4 && h->tuple.family != 6)
+	if (!is_family(h->tuple.family))
 		return false;
 	/* MAX_ERRNO, include/linux/err.h */
 	if (h->err < -4095)
@@ -51,11 +60,16 @@ int decode(const void *data, size_t size, union decode_record *ret_record)
 	if (record.header.time_ns > INT64_MAX)
 		return -EBADMSG;
 	memcpy(&record, data, size);
-	if (record.header.kind <= SW_ACCEPTED) {
+	if (record.header.kind <= SW_SYN_DROP) {
 		if (!is_sane(&record.handshake))
 			return -EBADMSG;
 		record.handshake.owner.comm[SW_COMM_LEN - 1] = '\0';
 		record.handshake.closer.comm[SW_COMM_LEN - 1] = '\0';
+	} else if (record.header.kind == SW_CROWD) {
+		if (!is_family(record.crowd.tuple.family) ||
+		    record.crowd.begin_ns > record.header.time_ns)
+			return -EBADMSG;
+		record.crowd.owner.comm[SW_COMM_LEN - 1] = '\0';
 	} else if (record.header.kind == SW_NAME) {
 		record.name.name[SW_NAME_LEN - 1] = '\0';
 	}

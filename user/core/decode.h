@@ -16,6 +16,7 @@
 union decode_record {
 	struct sw_header header;
 	struct sw_handshake handshake;
+	struct sw_crowd crowd;
 	struct sw_counts counts;
 	struct sw_loss loss;
 	struct sw_clock clock;

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 
 #include "core/decode.h"
-#include "core/evidence.h"
 #include "core/handshake.h"
-#include "core/patterns.h"
-#include "core/stats.h"
-#include "core/terms.h"
+#include "core/refusal.h"
+#include "core/resets.h"
+#include "core/server.h"
+#include "core/teller.h"
 #include "core/tracker.h"
-#include "core/verdict.h"
 
 /* How far the engine's time runs behind: records of different CPUs are a few
  * microseconds out of order, a preempted program's some milliseconds. */
@@ -19,18 +18,21 @@
 /* Twice what the kernel side's map holds, for those whose end got lost. */
 #define CAPACITY_DEFAULT 131072
 
-/* A request is given up by no event: its timer's expiry is predicted, and only
- * believed when nothing contradicts it for this long. */
-#define EXPIRY_SLACK_NS 500000000ULL
+/*
+ * That a request was given up is noticed by the sweep at best, some time after;
+ * otherwise its timer's expiry is predicted. That is only believed when nothing
+ * contradicts it for this long.
+ */
+#define EXPIRY_SLACK_NS 1500000000ULL
+
+/* Gone so much before its timer should have run out, it was another's doing. */
+#define EXPIRY_EARLY_NS 500000000ULL
 
 struct engine {
 	struct engine_options options;
-	engine_report_fn report;
-	void *ctx;
+	struct teller teller;
 	struct tracker *tracker;
-	struct stats *stats;
-	struct patterns *patterns;
-	struct terms *terms;
+	struct resets resets;
 	uint64_t newest_ns;
 	uint64_t now_ns;	 /* deadlines up to here have been reported */
 	struct report_loss loss; /* since the last loss report */
@@ -43,13 +45,8 @@ struct engine *engine_new(const struct engine_options *options, engine_report_fn
 	if (!engine)
 		return NULL;
 	engine->options = *options;
-	engine->report = report;
-	engine->ctx = ctx;
 	engine->tracker = tracker_new(options->capacity ? options->capacity : CAPACITY_DEFAULT);
-	engine->stats = stats_new();
-	engine->patterns = patterns_new(options->all);
-	engine->terms = terms_new();
-	if (!engine->tracker || !engine->stats || !engine->patterns || !engine->terms)
+	if (!teller_open(&engine->teller, options, report, ctx) || !engine->tracker)
 		return engine_free(engine);
 	return engine;
 }
@@ -59,126 +56,17 @@ struct engine *engine_free(struct engine *engine)
 	if (!engine)
 		return NULL;
 	tracker_free(engine->tracker);
-	stats_free(engine->stats);
-	patterns_free(engine->patterns);
-	terms_free(engine->terms);
+	teller_close(&engine->teller);
 	free(engine);
 	return NULL;
 }
 
-static void emit(struct engine *engine, struct report *report, enum report_type type,
-		 uint64_t time_ns)
+/* The tracker keeps it for a while, lest a record that was overtaken by the end
+ * begin it anew. */
+static void end(struct engine *engine, struct handshake *handshake, uint64_t time_ns,
+		enum teller_end how)
 {
-	report->type = type;
-	report->time_ns = time_ns;
-	report->wall_ns = time_ns + engine->options.wall_offset_ns;
-	engine->report(engine->ctx, report);
-}
-
-/* --- reports about one handshake --- */
-
-/* What a later record counts had not happened then. */
-static void as_of_start(struct report_handshake *report)
-{
-	if (report->syn_sent > 1)
-		report->syn_sent = 1;
-	if (report->syn_retransmits > 0)
-		report->syn_retransmits = 0;
-	if (report->syn_unsent > 0)
-		report->syn_unsent = 0;
-	if (report->synack_retransmits > 0)
-		report->synack_retransmits = 0;
-}
-
-static void report_start(struct engine *engine, struct handshake *handshake)
-{
-	const struct sw_handshake *facts = &handshake->facts;
-	bool later = facts->header.kind != SW_OPEN;
-	struct report report = {};
-
-	if (handshake->started || !engine->options.all)
-		return;
-	handshake->started = true;
-	handshake->told_ns = facts->start_ns;
-	handshake_describe(facts, facts->start_ns, later, &report.handshake);
-	if (later)
-		as_of_start(&report.handshake);
-	report.handshake.verdict = VERDICT_COUNT;
-	report.handshake.elapsed_ns = 0;
-	emit(engine, &report, REPORT_START, facts->start_ns);
-}
-
-/* Records of two CPUs may come a little out of order; what is reported of one
- * handshake never goes back in time. */
-static uint64_t not_before_told(struct handshake *handshake, uint64_t time_ns)
-{
-	if (time_ns > handshake->told_ns)
-		handshake->told_ns = time_ns;
-	return handshake->told_ns;
-}
-
-/* After what has been said of the handshake itself. */
-static void report_pattern(struct engine *engine, struct handshake *handshake,
-			   const struct report_handshake *told, bool healthy, uint64_t time_ns)
-{
-	struct report_pattern news;
-
-	patterns_handshake(engine->patterns, &handshake->mark, told, healthy, time_ns);
-	if (patterns_news(engine->patterns, &news)) {
-		struct report report = {.pattern = news};
-
-		emit(engine, &report, REPORT_PATTERN, time_ns);
-	}
-}
-
-static void report_stall(struct engine *engine, struct handshake *handshake, uint64_t time_ns)
-{
-	struct report report = {};
-
-	time_ns = not_before_told(handshake, time_ns);
-	handshake->stalled = true;
-	handshake->told_retransmits = handshake->facts.timer.retransmits;
-	handshake_describe(&handshake->facts, time_ns, false, &report.handshake);
-	evidence_tell_drop(&handshake->facts, engine->terms, &report.handshake);
-	verdict_stalled(&handshake->facts, &report.handshake);
-	emit(engine, &report, REPORT_STALL, time_ns);
-	report_pattern(engine, handshake, &report.handshake, false, time_ns);
-}
-
-typedef void (*verdict_fn)(const struct sw_handshake *facts, struct report_handshake *report);
-
-/* The loser of a race between addresses is as good as answered. */
-static bool is_healthy(const struct sw_handshake *facts, const struct report_handshake *report)
-{
-	return report->verdict == VERDICT_ESTABLISHED || facts->flags & SW_F_RACE_LOST;
-}
-
-/* Ends it. What neither stalled nor failed is only counted, unless all is
- * asked for. The tracker keeps it for a while, lest a record that was overtaken
- * by the end begin it anew. */
-static void report_end(struct engine *engine, struct handshake *handshake, uint64_t time_ns,
-		       verdict_fn judge)
-{
-	const struct sw_handshake *facts = &handshake->facts;
-	struct report report = {};
-	bool healthy;
-
-	time_ns = not_before_told(handshake, time_ns);
-	handshake_describe(facts, time_ns, true, &report.handshake);
-	evidence_tell_drop(facts, engine->terms, &report.handshake);
-	judge(facts, &report.handshake);
-	healthy = is_healthy(facts, &report.handshake) && !handshake->stalled;
-	if (healthy) {
-		if (report.handshake.role == ROLE_CLIENT && !(facts->flags & SW_F_COUNTED))
-			stats_healthy(engine->stats);
-		if (!engine->options.all)
-			goto out;
-	}
-	stats_handshake(engine->stats, &report.handshake);
-	emit(engine, &report, REPORT_END, time_ns);
-out:
-	report_pattern(engine, handshake, &report.handshake, healthy, time_ns);
-	handshake->ended = true;
+	time_ns = teller_end(&engine->teller, handshake, time_ns, how);
 	if (time_ns < engine->now_ns)
 		time_ns = engine->now_ns;
 	tracker_schedule(engine->tracker, handshake, DEADLINE_FORGET, time_ns + GRACE_NS);
@@ -212,17 +100,22 @@ static void meet_deadline(struct engine *engine, struct handshake *handshake)
 
 	switch (handshake->deadline) {
 	case DEADLINE_STALL:
-		report_stall(engine, handshake, time_ns);
+		teller_stall(&engine->teller, handshake, time_ns);
 		schedule(engine, handshake);
 		break;
 	case DEADLINE_EXPIRY:
-		report_end(engine, handshake, time_ns - EXPIRY_SLACK_NS, verdict_expired);
+		end(engine, handshake, handshake->give_up_ns, TELLER_EXPIRED);
+		break;
+	case DEADLINE_JUDGE:
+		handshake->past.reset_seen =
+			resets_has(&engine->resets, &handshake->facts, GRACE_NS);
+		end(engine, handshake, time_ns, TELLER_RECORD);
 		break;
 	case DEADLINE_FORGET:
 		tracker_remove(engine->tracker, handshake);
 		break;
 	default:
-		report_end(engine, handshake, time_ns, verdict_lost);
+		end(engine, handshake, time_ns, TELLER_LOST);
 		break;
 	}
 }
@@ -233,8 +126,12 @@ static void catch_up(struct engine *engine, uint64_t now_ns)
 
 	if (now_ns <= engine->now_ns)
 		return;
-	while ((due = tracker_due(engine->tracker, now_ns)))
+	/* To each deadline in turn, so that it does not matter how far this goes. */
+	while ((due = tracker_due(engine->tracker, now_ns))) {
+		if (due->deadline_ns > engine->now_ns)
+			engine->now_ns = due->deadline_ns;
 		meet_deadline(engine, due);
+	}
 	engine->now_ns = now_ns;
 }
 
@@ -250,8 +147,16 @@ void engine_advance(struct engine *engine, uint64_t now_ns)
 
 static bool is_end(const struct sw_handshake *facts)
 {
-	return facts->header.kind == SW_CLOSE || facts->header.kind == SW_LOCAL_ERROR ||
-	       facts->header.kind == SW_ACCEPTED;
+	switch (facts->header.kind) {
+	case SW_CLOSE:
+	case SW_LOCAL_ERROR:
+	case SW_ACCEPTED:
+	case SW_REQUEST_GONE:
+	case SW_SYN_DROP:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Overtaken by what is known already: nothing follows an end, and a snapshot
@@ -279,18 +184,48 @@ static struct handshake *begin(struct engine *engine, const struct sw_handshake 
 
 /* When an end was missed the socket may have been disconnected before anybody
  * looked, its addresses with it: what was known of them stays. */
+static void keep_addresses(struct sw_handshake *facts, const struct sw_handshake *before)
+{
+	if (!before->tuple.rport)
+		return;
+	facts->tuple = before->tuple;
+	if (before->flags & SW_F_ISN) {
+		facts->flags |= SW_F_ISN;
+		facts->isn = before->isn;
+	}
+}
+
+/* What happened to its SYN-ACKs and its ACK stays true; and when it is a request no
+ * more it cannot be asked, so that its listener is as it was last seen. */
+static void keep_request(struct sw_handshake *facts, const struct sw_handshake *before)
+{
+	facts->flags |= before->flags & SW_F_ACKED;
+	if (!(facts->flags & SW_F_DROP)) {
+		facts->flags |= before->flags & SW_F_DROP;
+		facts->drop = before->drop;
+	}
+	if (!is_end(facts))
+		return;
+	if (!(facts->flags & SW_F_LISTENER)) {
+		facts->flags |= before->flags & (SW_F_LISTENER | SW_F_COOKIES);
+		facts->listener = before->listener;
+	}
+	if (!(facts->flags & SW_F_OWNER)) {
+		facts->flags |= before->flags & SW_F_OWNER;
+		facts->owner = before->owner;
+		facts->owners = before->owners;
+	}
+}
+
 static void renew(struct handshake *handshake, const struct sw_handshake *facts)
 {
 	const struct sw_handshake before = handshake->facts;
 
 	handshake->facts = *facts;
-	if (!(facts->flags & SW_F_MISSED) || !before.tuple.rport)
-		return;
-	handshake->facts.tuple = before.tuple;
-	if (before.flags & SW_F_ISN) {
-		handshake->facts.flags |= SW_F_ISN;
-		handshake->facts.isn = before.isn;
-	}
+	if (facts->flags & SW_F_MISSED)
+		keep_addresses(&handshake->facts, &before);
+	if (handshake->key.role == ROLE_SERVER)
+		keep_request(&handshake->facts, &before);
 }
 
 /* The handshake a record is about, begun if need be and its facts renewed; NULL
@@ -311,7 +246,7 @@ static struct handshake *find_or_begin(struct engine *engine, const struct sw_ha
 	if (!handshake)
 		return NULL;
 	renew(handshake, facts);
-	report_start(engine, handshake);
+	teller_start(&engine->teller, handshake);
 	return handshake;
 }
 
@@ -347,47 +282,116 @@ static void on_progress(struct engine *engine, const struct sw_handshake *facts)
 	if (stall_ns < engine->options.start_ns && facts->timer.retransmits)
 		stall_ns = now;
 	if (handshake->stalled && facts->timer.retransmits > handshake->told_retransmits)
-		report_stall(engine, handshake, now);
+		teller_stall(&engine->teller, handshake, now);
 	else if (!handshake->stalled && stall_ns <= now)
-		report_stall(engine, handshake, stall_ns);
+		teller_stall(&engine->teller, handshake, stall_ns);
 	schedule(engine, handshake);
 }
+
+/* --- records of clients that ended --- */
 
 /* Whether it had stalled by the time of its end, as the end itself tells: the
  * records that would have said so before may be lost. */
 static bool has_stalled(const struct engine *engine, const struct sw_handshake *facts)
 {
-	if (facts->header.kind == SW_ACCEPTED)
-		return true; /* only those whose SYN-ACK was sent again are reported */
 	if (!facts->syn_ns || facts->flags & SW_F_COUNTED)
 		return false;
 	return stall_deadline(engine, facts) <= facts->header.time_ns;
 }
 
-static void on_end(struct engine *engine, const struct sw_handshake *facts)
+static void on_close(struct engine *engine, const struct sw_handshake *facts)
 {
 	struct handshake *handshake = find_or_begin(engine, facts);
 
+	resets_note(&engine->resets, facts);
 	if (!handshake)
 		return;
 	if (has_stalled(engine, facts))
 		handshake->stalled = true;
-	report_end(engine, handshake, facts->header.time_ns, verdict_ended);
+	end(engine, handshake, facts->header.time_ns, TELLER_RECORD);
 }
 
-/* A request whose SYN-ACK goes out again: its first stall, then its timer's
- * retries; answers to repeated SYNs only renew the facts. */
-static void on_synack_retry(struct engine *engine, const struct sw_handshake *facts)
+/* --- records of servers --- */
+
+/* Worth another line: a retry of the timer's, or another cause. */
+static bool is_news(const struct handshake *handshake)
+{
+	return !handshake->stalled ||
+	       handshake->facts.timer.retransmits > handshake->told_retransmits ||
+	       server_cause(&handshake->facts) != handshake->past.cause;
+}
+
+/*
+ * A request whose SYN-ACK goes out again, or does not get out. Answers to
+ * repeated SYNs alone are no trouble yet; if then its timer's own retry does not
+ * come either, it was told of as part of a crowd, or its record was lost.
+ */
+static void on_synack(struct engine *engine, const struct sw_handshake *facts)
 {
 	struct handshake *handshake = find_or_begin(engine, facts);
 
 	if (!handshake)
 		return;
-	if (!handshake->stalled || facts->timer.retransmits > handshake->told_retransmits)
-		report_stall(engine, handshake, facts->header.time_ns);
-	tracker_schedule(engine->tracker, handshake, DEADLINE_EXPIRY,
-			 handshake_give_up_ns(facts) + EXPIRY_SLACK_NS);
+	handshake->give_up_ns = handshake_give_up_ns(&handshake->facts);
+	if (server_is_trouble(&handshake->facts, engine->options.stall_after_ns) &&
+	    is_news(handshake))
+		teller_stall(&engine->teller, handshake, facts->header.time_ns);
+	if (handshake->stalled || handshake->facts.flags & SW_F_ACKED)
+		tracker_schedule(engine->tracker, handshake, DEADLINE_EXPIRY,
+				 handshake->give_up_ns + EXPIRY_SLACK_NS);
+	else
+		tracker_schedule(engine->tracker, handshake, DEADLINE_LOST,
+				 handshake_overdue_ns(facts));
 }
+
+static void on_accepted(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake *handshake = find_or_begin(engine, facts);
+
+	if (!handshake)
+		return;
+	if (!handshake->stalled &&
+	    server_is_trouble(&handshake->facts, engine->options.stall_after_ns)) {
+		handshake->stalled = true;
+		handshake->past.cause = server_cause(&handshake->facts);
+	}
+	end(engine, handshake, facts->header.time_ns, TELLER_RECORD);
+}
+
+/* It is known only from the sweep on that it is gone, but when its timer ran out
+ * can be told. */
+static void on_gone(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake *handshake = find_or_begin(engine, facts);
+	uint64_t time_ns = facts->header.time_ns;
+
+	if (!handshake)
+		return;
+	if (handshake->give_up_ns)
+		handshake->past.given_up = handshake->give_up_ns <= time_ns + EXPIRY_EARLY_NS;
+	else
+		handshake->past.given_up = facts->timer.retransmits >= facts->timer.retries;
+	if (handshake->past.given_up && !(facts->flags & (SW_F_RESET | SW_F_LISTENER_CLOSED)) &&
+	    handshake->give_up_ns && handshake->give_up_ns < time_ns)
+		time_ns = handshake->give_up_ns;
+	end(engine, handshake, time_ns, TELLER_RECORD);
+}
+
+/* A rule that answers with a RST shows only in its client: wait for it. */
+static void on_syn_drop(struct engine *engine, const struct sw_handshake *facts)
+{
+	struct handshake *handshake = find_or_begin(engine, facts);
+	const char *reason = terms_find(engine->teller.terms, SW_NAME_REASON, facts->drop.reason);
+
+	if (!handshake)
+		return;
+	if (refusal_is_open(facts, reason))
+		tracker_schedule(engine->tracker, handshake, DEADLINE_JUDGE, facts->header.time_ns);
+	else
+		end(engine, handshake, facts->header.time_ns, TELLER_RECORD);
+}
+
+/* --- the other records --- */
 
 static void on_loss(struct engine *engine, const struct sw_loss *loss)
 {
@@ -397,17 +401,9 @@ static void on_loss(struct engine *engine, const struct sw_loss *loss)
 	engine->loss.missed += loss->missed;
 }
 
-static void report_loss(struct engine *engine)
+static void tell_loss(struct engine *engine)
 {
-	struct report report = {.loss = engine->loss};
-	const struct report_loss *loss = &engine->loss;
-
-	if (!loss->ring && !loss->map_full && !loss->suppressed && !loss->late && !loss->missed)
-		return;
-	stats_loss(engine->stats, loss);
-	if (loss->ring || loss->map_full || loss->missed)
-		patterns_lost(engine->patterns);
-	emit(engine, &report, REPORT_LOSS, engine->newest_ns);
+	teller_loss(&engine->teller, &engine->loss, engine->newest_ns);
 	engine->loss = (struct report_loss){};
 }
 
@@ -423,23 +419,35 @@ static void take(struct engine *engine, const union decode_record *record)
 		break;
 	case SW_CLOSE:
 	case SW_LOCAL_ERROR:
-	case SW_ACCEPTED:
-		on_end(engine, &record->handshake);
+		on_close(engine, &record->handshake);
 		break;
 	case SW_SYNACK_RETRY:
-		on_synack_retry(engine, &record->handshake);
+	case SW_SYNACK_DROP:
+		on_synack(engine, &record->handshake);
+		break;
+	case SW_ACCEPTED:
+		on_accepted(engine, &record->handshake);
+		break;
+	case SW_REQUEST_GONE:
+		on_gone(engine, &record->handshake);
+		break;
+	case SW_SYN_DROP:
+		on_syn_drop(engine, &record->handshake);
+		break;
+	case SW_CROWD:
+		teller_crowd(&engine->teller, &record->crowd);
 		break;
 	case SW_COUNTS:
-		stats_counts(engine->stats, &record->counts);
+		teller_counts(&engine->teller, &record->counts);
 		break;
 	case SW_LOSS:
 		on_loss(engine, &record->loss);
 		break;
 	case SW_NAME:
-		terms_learn(engine->terms, &record->name);
+		terms_learn(engine->teller.terms, &record->name);
 		break;
 	case SW_CLOCK:
-		engine->options.wall_offset_ns = record->clock.offset_ns;
+		engine->teller.wall_offset_ns = record->clock.offset_ns;
 		break;
 	}
 }
@@ -455,13 +463,12 @@ int engine_feed(struct engine *engine, const void *data, size_t size)
 		engine->loss.late++;
 	engine_advance(engine, record.header.time_ns);
 	take(engine, &record);
-	report_loss(engine);
+	tell_loss(engine);
 	return 0;
 }
 
 void engine_finish(struct engine *engine, uint64_t now_ns)
 {
-	struct report report = {};
 	struct handshake *handshake;
 
 	engine_advance(engine, now_ns);
@@ -471,23 +478,9 @@ void engine_finish(struct engine *engine, uint64_t now_ns)
 		now_ns = engine->options.start_ns;
 	catch_up(engine, now_ns); /* no grace: nothing comes any more */
 	while ((handshake = tracker_first(engine->tracker))) {
-		if (handshake->stalled && !handshake->ended) {
-			struct report_handshake last;
-
-			handshake_describe(&handshake->facts, now_ns, false, &last);
-			evidence_tell_drop(&handshake->facts, engine->terms, &last);
-			verdict_stalled(&handshake->facts, &last);
-			stats_handshake(engine->stats, &last);
-			patterns_handshake(engine->patterns, &handshake->mark, &last, false,
-					   now_ns);
-		}
+		teller_unfinished(&engine->teller, handshake, now_ns);
 		tracker_remove(engine->tracker, handshake);
 	}
-	report_loss(engine);
-	stats_summarize(engine->stats, &report.summary);
-	report.summary.pattern_count =
-		patterns_summarize(engine->patterns, report.summary.patterns, REPORT_PATTERN_MAX);
-	report.summary.patterns_untold = patterns_untold(engine->patterns);
-	report.summary.duration_ns = now_ns - engine->options.start_ns;
-	emit(engine, &report, REPORT_SUMMARY, now_ns);
+	tell_loss(engine);
+	teller_summary(&engine->teller, engine->options.start_ns, now_ns);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/listener.h"
 #include "core/names.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -110,8 +111,9 @@ void evidence_tell_drop(const struct sw_handshake *facts, const struct terms *te
 
 	if (!(facts->flags & SW_F_DROP))
 		return;
-	reason = terms_find(terms, SW_NAME_REASON, drop->reason);
-	place = terms_find(terms, SW_NAME_PLACE, drop->place);
+	/* What a listener ignores is freed without either. */
+	reason = drop->reason ? terms_find(terms, SW_NAME_REASON, drop->reason) : NULL;
+	place = drop->place ? terms_find(terms, SW_NAME_PLACE, drop->place) : NULL;
 	report->has_drop = true;
 	report->drop.netns = drop->netns;
 	if (reason)
@@ -120,8 +122,7 @@ void evidence_tell_drop(const struct sw_handshake *facts, const struct terms *te
 		(void)snprintf(report->drop.place, sizeof(report->drop.place), "%s", place);
 }
 
-/* "NETFILTER_DROP in nf_hook_slow" */
-static struct words drop_words(const struct report_handshake *report)
+struct words evidence_drop_words(const struct report_handshake *report)
 {
 	const struct report_drop *drop = &report->drop;
 	const struct words reason = words_name(*drop->reason ? drop->reason : "unknown reason");
@@ -135,10 +136,7 @@ static struct words namespace_words(const struct sw_handshake *facts)
 	return facts->drop.netns ? words("namespace %u", facts->drop.netns) : words("a namespace");
 }
 
-/* What happened to one of the last SYNs: a record may precede the fate of the
- * newest, and one run may be missed. An older drop does not explain today's
- * silence. */
-static bool is_dropped(const struct sw_handshake *facts, enum sw_drop_what what)
+bool evidence_is_dropped(const struct sw_handshake *facts, enum sw_drop_what what)
 {
 	return facts->flags & SW_F_DROP && facts->drop.what == what &&
 	       facts->drop.attempt + 2 >= facts->timer.retransmits;
@@ -173,7 +171,7 @@ static bool has_other_icmp(const struct sw_handshake *facts)
 static bool is_dropped_for_neighbour(const struct sw_handshake *facts,
 				     const struct report_handshake *report)
 {
-	return is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_OUTPUT &&
+	return evidence_is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_OUTPUT &&
 	       (is_reason(report, "NEIGH_FAILED") || is_reason(report, "NEIGH_QUEUEFULL"));
 }
 
@@ -181,7 +179,7 @@ static bool is_dropped_for_neighbour(const struct sw_handshake *facts,
 static bool is_dropped_by_rule(const struct sw_handshake *facts,
 			       const struct report_handshake *report)
 {
-	return is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_OUTPUT &&
+	return evidence_is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_OUTPUT &&
 	       is_reason(report, "NETFILTER_DROP");
 }
 
@@ -204,7 +202,7 @@ static struct words tell_neighbour_silent(const struct sw_handshake *facts,
 	bool dropped = is_dropped_for_neighbour(facts, report);
 
 	return words("ARP or neighbour discovery for the next hop gets no answer%s%s",
-		     dropped ? ": " : "", dropped ? drop_words(report).text : "");
+		     dropped ? ": " : "", dropped ? evidence_drop_words(report).text : "");
 }
 
 /* An error that came but did not end it is still all the network said. */
@@ -225,7 +223,8 @@ static struct words tell_icmp(const struct sw_handshake *facts,
 static bool is_refused_by_tcp(const struct sw_handshake *facts,
 			      const struct report_handshake *report)
 {
-	return (is_dropped(facts, SW_DROP_SYNACK) || is_dropped(facts, SW_DROP_OTHER)) &&
+	return (evidence_is_dropped(facts, SW_DROP_SYNACK) ||
+		evidence_is_dropped(facts, SW_DROP_OTHER)) &&
 	       facts->drop.where == SW_DROP_LOCAL && facts->drop.netns == facts->tuple.netns &&
 	       !strncmp(report->drop.reason, "TCP_", 4) && !is_reason(report, "TCP_CSUM");
 }
@@ -249,14 +248,14 @@ static bool is_dropped_on_output(const struct sw_handshake *facts,
 				 const struct report_handshake *report)
 {
 	(void)report;
-	return is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_OUTPUT;
+	return evidence_is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_OUTPUT;
 }
 
 static struct words tell_dropped_on_output(const struct sw_handshake *facts,
 					   const struct report_handshake *report)
 {
 	(void)facts;
-	return words("this host drops it on the way out: %s", drop_words(report).text);
+	return words("this host drops it on the way out: %s", evidence_drop_words(report).text);
 }
 
 /* skb_still_in_host_queue() (its result: 6.17+): the SYN before still waits on
@@ -297,29 +296,44 @@ static bool is_dropped_by_peer(const struct sw_handshake *facts,
 			       const struct report_handshake *report)
 {
 	(void)report;
-	return is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_LOCAL;
+	return evidence_is_dropped(facts, SW_DROP_SYN) && facts->drop.where == SW_DROP_LOCAL;
+}
+
+/* By its listener, which does so without a reason (tcp_conn_request()); one
+ * namespace of this host is both ends' then, or each has its own. */
+static struct words tell_ignored_by_peer(const struct sw_handshake *facts)
+{
+	enum cause cause = listener_cause(&facts->listener, facts->flags);
+
+	return words("%s port %u, in %s of this host, ignores it: %s%s",
+		     words_address(facts->tuple.raddr).text, facts->tuple.rport,
+		     namespace_words(facts).text, cause == CAUSE_OTHER_DROP ? "" : "its ",
+		     cause == CAUSE_OTHER_DROP ? "why is not shown by the kernel"
+					       : listener_words(&facts->listener, cause).text);
 }
 
 static struct words tell_dropped_by_peer(const struct sw_handshake *facts,
 					 const struct report_handshake *report)
 {
+	if (!facts->drop.reason && facts->flags & SW_F_LISTENER)
+		return tell_ignored_by_peer(facts);
 	return words("%s, in %s of this host, drops it on arrival: %s",
 		     words_address(facts->tuple.raddr).text, namespace_words(facts).text,
-		     drop_words(report).text);
+		     evidence_drop_words(report).text);
 }
 
 static bool is_dropped_on_path(const struct sw_handshake *facts,
 			       const struct report_handshake *report)
 {
 	(void)report;
-	return is_dropped(facts, SW_DROP_SYN);
+	return evidence_is_dropped(facts, SW_DROP_SYN);
 }
 
 static struct words tell_dropped_on_path(const struct sw_handshake *facts,
 					 const struct report_handshake *report)
 {
 	return words("%s of this host, on its way, drops it: %s", namespace_words(facts).text,
-		     drop_words(report).text);
+		     evidence_drop_words(report).text);
 }
 
 /* Also before it was routed (tc, XDP, a bridge's port, PREROUTING), where it is
@@ -328,22 +342,22 @@ static bool is_reply_dropped_on_input(const struct sw_handshake *facts,
 				      const struct report_handshake *report)
 {
 	(void)report;
-	return is_dropped(facts, SW_DROP_SYNACK) && facts->drop.netns == facts->tuple.netns &&
-	       facts->drop.where != SW_DROP_OUTPUT;
+	return evidence_is_dropped(facts, SW_DROP_SYNACK) &&
+	       facts->drop.netns == facts->tuple.netns && facts->drop.where != SW_DROP_OUTPUT;
 }
 
 static struct words tell_reply_dropped_on_input(const struct sw_handshake *facts,
 						const struct report_handshake *report)
 {
 	return words("%s answered, but this host drops the answer: %s",
-		     words_address(facts->tuple.raddr).text, drop_words(report).text);
+		     words_address(facts->tuple.raddr).text, evidence_drop_words(report).text);
 }
 
 static bool is_reply_dropped_on_path(const struct sw_handshake *facts,
 				     const struct report_handshake *report)
 {
 	(void)report;
-	return is_dropped(facts, SW_DROP_SYNACK);
+	return evidence_is_dropped(facts, SW_DROP_SYNACK);
 }
 
 static struct words tell_reply_dropped_on_path(const struct sw_handshake *facts,
@@ -351,7 +365,7 @@ static struct words tell_reply_dropped_on_path(const struct sw_handshake *facts,
 {
 	return words("%s answered, but %s of this host drops the answer: %s",
 		     words_address(facts->tuple.raddr).text, namespace_words(facts).text,
-		     drop_words(report).text);
+		     evidence_drop_words(report).text);
 }
 
 static bool always(const struct sw_handshake *facts, const struct report_handshake *report)

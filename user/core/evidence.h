@@ -31,6 +31,14 @@ void evidence_tell_icmp(const struct sw_handshake *facts, struct report_handshak
 struct words evidence_icmp_words(const struct sw_handshake *facts,
 				 const struct report_handshake *report);
 
+/* Whether one of the last segments of that sort was thrown away: a record may
+ * precede the fate of the newest, and one run may be missed. An older drop does
+ * not explain today's silence. */
+bool evidence_is_dropped(const struct sw_handshake *facts, enum sw_drop_what what);
+
+/* "NETFILTER_DROP in nf_hook_slow"; after evidence_tell_drop(). */
+struct words evidence_drop_words(const struct report_handshake *report);
+
 /* Fills in report->drop. */
 void evidence_tell_drop(const struct sw_handshake *facts, const struct terms *terms,
 			struct report_handshake *report);

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/listener.h"
+
 #define NSEC_PER_SEC 1000000000ULL
 
 /* A record that has not come an eighth of the interval (the timer wheel) and
@@ -15,7 +17,7 @@
 
 static bool is_server(const struct sw_handshake *facts)
 {
-	return facts->header.kind == SW_SYNACK_RETRY || facts->header.kind == SW_ACCEPTED;
+	return SW_KIND_IS_SERVER(facts->header.kind);
 }
 
 struct handshake_key handshake_key_of(const struct sw_handshake *facts)
@@ -82,6 +84,18 @@ static struct retry_schedule client_schedule(const struct sw_handshake *facts)
 	return retry_client_schedule(&client);
 }
 
+/* syn_ack_recalc(): with TCP_DEFER_ACCEPT, and after the ACK, at least as many
+ * timeouts as that waits for. */
+static uint8_t server_retries(const struct sw_handshake *facts)
+{
+	uint8_t retries = facts->timer.retries;
+
+	if (facts->flags & SW_F_ACKED && facts->flags & SW_F_LISTENER &&
+	    facts->listener.defer_accept > retries)
+		retries = facts->listener.defer_accept;
+	return retries;
+}
+
 static struct retry_schedule server_schedule(const struct sw_handshake *facts)
 {
 	const struct sw_timer *timer = &facts->timer;
@@ -92,7 +106,7 @@ static struct retry_schedule server_schedule(const struct sw_handshake *facts)
 		.rto_max = timer->rto_max,
 		.hz = NSEC_PER_SEC / tick_ns(timer),
 		.timeouts = timer->retransmits,
-		.retries = timer->retries,
+		.retries = server_retries(facts),
 	};
 
 	return retry_server_schedule(&server);
@@ -141,6 +155,10 @@ static void describe_schedule(const struct sw_handshake *facts, uint64_t time_ns
 	struct retry_schedule schedule = handshake_schedule(facts);
 
 	report->retry_limit = schedule.limit;
+	/* reqsk_timer_handler() gives up a request whose SYN-ACK cannot be sent;
+	 * what comes next is up to the client. */
+	if (facts->header.kind == SW_SYNACK_DROP && facts->timer.retransmits)
+		return;
 	report->give_up_ns = from_moment(facts, schedule.give_up, time_ns);
 	if (schedule.has_next)
 		report->next_retry_ns = from_moment(facts, schedule.next, time_ns);
@@ -157,6 +175,8 @@ static void describe_counts(const struct sw_handshake *facts, struct report_hand
 {
 	if (is_server(facts)) {
 		report->synack_retransmits = facts->timer.resends;
+		report->has_listener = facts->flags & SW_F_LISTENER;
+		report->listener = listener_report(&facts->listener, facts->flags);
 	} else if (facts->header.kind == SW_LOCAL_ERROR) {
 		report->syn_sent = report->syn_retransmits = report->syn_unsent = 0;
 	} else {

@@ -14,6 +14,7 @@
 #include "core/patterns.h"
 #include "core/report.h"
 #include "core/retry.h"
+#include "core/server.h"
 #include "synwatch/record.h"
 
 /* Linux retransmits a SYN first after 1 s (TCP_TIMEOUT_INIT, RFC 6298 2.1). */
@@ -32,6 +33,7 @@ enum handshake_deadline {
 	DEADLINE_STALL,	 /* it will have hung for --stall-after */
 	DEADLINE_LOST,	 /* a record about it should have come long ago */
 	DEADLINE_EXPIRY, /* the request's timer will have run out */
+	DEADLINE_JUDGE,	 /* what else happened just then will be known */
 	DEADLINE_FORGET, /* it has ended, and no older record about it will come */
 };
 
@@ -43,6 +45,8 @@ struct handshake {
 	bool ended;		   /* its end has been reported, or counted */
 	uint8_t told_retransmits;  /* in the last stall reported */
 	uint64_t told_ns;	   /* nothing is reported of a moment before this */
+	struct server_past past;   /* of a server */
+	uint64_t give_up_ns;	   /* when a request's timer will run out; 0: not known */
 	struct patterns_mark mark; /* core/patterns's */
 	enum handshake_deadline deadline;
 	uint64_t deadline_ns;

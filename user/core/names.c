@@ -38,6 +38,11 @@ static const char *const causes[] = {
 	[CAUSE_DENIED] = "denied",
 	[CAUSE_OTHER_ERROR] = "other_error",
 	[CAUSE_NO_ACK] = "no_ack",
+	[CAUSE_ACCEPT_QUEUE_FULL] = "accept_queue_full",
+	[CAUSE_SYN_QUEUE_FULL] = "syn_queue_full",
+	[CAUSE_NETFILTER] = "netfilter",
+	[CAUSE_NO_LISTENER] = "no_listener",
+	[CAUSE_OTHER_DROP] = "other_drop",
 };
 _Static_assert(ARRAY_SIZE(causes) == CAUSE_COUNT, "a cause without a word");
 
@@ -49,8 +54,9 @@ static const char *const closer_hows[] = {
 _Static_assert(ARRAY_SIZE(closer_hows) == CLOSER_COUNT, "a way to close without a word");
 
 static const char *const report_types[] = {
-	[REPORT_START] = "start", [REPORT_STALL] = "stall",	[REPORT_END] = "end",
-	[REPORT_LOSS] = "loss",	  [REPORT_PATTERN] = "pattern", [REPORT_SUMMARY] = "summary",
+	[REPORT_START] = "start",     [REPORT_STALL] = "stall", [REPORT_END] = "end",
+	[REPORT_LOSS] = "loss",	      [REPORT_CROWD] = "crowd", [REPORT_PATTERN] = "pattern",
+	[REPORT_SUMMARY] = "summary",
 };
 _Static_assert(ARRAY_SIZE(report_types) == REPORT_TYPE_COUNT, "a report type without a word");
 
@@ -70,7 +76,11 @@ static const char *const kinds[] = {
 	[SW_CLOSE] = "close",
 	[SW_LOCAL_ERROR] = "local_error",
 	[SW_SYNACK_RETRY] = "synack_retry",
+	[SW_SYNACK_DROP] = "synack_drop",
 	[SW_ACCEPTED] = "accepted",
+	[SW_REQUEST_GONE] = "request_gone",
+	[SW_SYN_DROP] = "syn_drop",
+	[SW_CROWD] = "crowd",
 	[SW_COUNTS] = "counts",
 	[SW_LOSS] = "loss",
 	[SW_CLOCK] = "clock",

@@ -27,6 +27,11 @@ static const char *const fates[CAUSE_COUNT] = {
 	[CAUSE_DENIED] = "were forbidden on this host",
 	[CAUSE_OTHER_ERROR] = "failed in connect()",
 	[CAUSE_NO_ACK] = "got no ACK for the SYN-ACK",
+	[CAUSE_ACCEPT_QUEUE_FULL] = "found the accept queue full",
+	[CAUSE_SYN_QUEUE_FULL] = "found the SYN queue full",
+	[CAUSE_NETFILTER] = "were stopped by a firewall rule of this host",
+	[CAUSE_NO_LISTENER] = "found nothing listening",
+	[CAUSE_OTHER_DROP] = "were dropped by this host on arrival",
 };
 
 static bool is_mapped(const uint8_t *addr)

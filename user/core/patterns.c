@@ -75,7 +75,8 @@ static bool is_common(const struct places_tally *tally, enum outcome *ret_outcom
 	return false;
 }
 
-/* A server's healthy handshakes are never reported. */
+/* A server's healthy handshakes are never all reported: those completed by a
+ * syncookie have no request, and a crowd is only counted. */
 static bool knows_all(const struct patterns *patterns, const struct patterns_place *place)
 {
 	return patterns->all && !place->partial && place->key.role == ROLE_CLIENT;

@@ -53,6 +53,11 @@ enum cause {
 	CAUSE_DENIED,
 	CAUSE_OTHER_ERROR,
 	CAUSE_NO_ACK,
+	CAUSE_ACCEPT_QUEUE_FULL,
+	CAUSE_SYN_QUEUE_FULL,
+	CAUSE_NETFILTER,
+	CAUSE_NO_LISTENER,
+	CAUSE_OTHER_DROP,
 	CAUSE_COUNT,
 };
 
@@ -66,6 +71,14 @@ struct report_drop {
 	char reason[SW_NAME_LEN]; /* "": unknown */
 	char place[SW_NAME_LEN];  /* "": unknown */
 	uint32_t netns;		  /* 0: unknown */
+};
+
+/* The queues of a listener, connections each. */
+struct report_listener {
+	uint32_t backlog;  /* accept queue: complete, waiting for accept() */
+	uint32_t limit;	   /* of the accept queue and, but for syn_limit, the SYN queue */
+	uint32_t requests; /* SYN queue: half open */
+	bool syncookies;   /* in use just then */
 };
 
 /* One handshake at one moment. Unset pointers and REPORT_NULL are JSON null. */
@@ -97,6 +110,8 @@ struct report_handshake {
 	enum closer_how closer_how;
 	struct sw_closer closer;
 	int closer_signal; /* with CLOSER_SIGNAL */
+	bool has_listener; /* server */
+	struct report_listener listener;
 	bool adopted;
 	int64_t owners; /* processes that have the socket open */
 	/* The first SYN asked for ECN, those sent again do not. Client. */
@@ -119,6 +134,28 @@ struct report_top {
 	uint16_t port;
 	uint64_t count;
 	uint64_t verdicts[VERDICT_COUNT];
+};
+
+/*
+ * Many handshakes at one local port, counted instead of told one by one, at
+ * most once a second:
+ *
+ *   8,412 half-open from about 8,300 addresses at 10.0.0.1:80 (nginx[812]) ...
+ */
+struct report_crowd {
+	struct sw_tuple tuple; /* the local end; the rest is empty */
+	bool has_owner;
+	struct sw_owner owner; /* of the listener */
+	int64_t owners;
+	bool has_listener;
+	struct report_listener listener;
+	enum cause cause;	  /* of most of them */
+	char why[320];		  /* one sentence, UTF-8, no control characters */
+	uint64_t half_open;	  /* SYN-ACK not acknowledged */
+	uint64_t dropped;	  /* SYNs thrown away for a reason */
+	uint64_t ignored;	  /* SYNs and ACKs that the listener could not take */
+	int64_t addresses;	  /* estimated, of half_open and dropped; REPORT_NULL: neither */
+	char reason[SW_NAME_LEN]; /* of the last one dropped; "": unknown or none */
 };
 
 enum pattern_kind {
@@ -160,8 +197,12 @@ struct report_summary {
 	uint64_t healthy;		    /* client handshakes completed without trouble */
 	uint64_t latency[SW_LATENCY_SLOTS]; /* of the healthy: [i] 2^i us and up */
 	uint64_t syn_retransmits;
-	uint64_t lost;	     /* records of all kinds that never arrived */
-	uint64_t suppressed; /* dropped segments, of the whole host, not looked at */
+	uint64_t accepted;	     /* server handshakes completed without trouble */
+	uint64_t synack_retransmits; /* by timer and for repeated SYNs */
+	uint64_t listen_drops;	     /* segments that listeners threw away (sk_drops) */
+	uint64_t crowded;	     /* server handshakes told as part of a crowd only */
+	uint64_t lost;		     /* records of all kinds that never arrived */
+	uint64_t suppressed;	     /* dropped segments, of the whole host, not looked at */
 	struct report_top top[REPORT_TOP_MAX];
 	unsigned int top_count;
 	uint64_t top_more;   /* places with trouble that are not in top */
@@ -176,6 +217,7 @@ enum report_type {
 	REPORT_STALL,
 	REPORT_END,
 	REPORT_LOSS,
+	REPORT_CROWD,
 	REPORT_PATTERN, /* now and then, for people: the summary has them all */
 	REPORT_SUMMARY,
 	REPORT_TYPE_COUNT,
@@ -188,6 +230,7 @@ struct report {
 	union {
 		struct report_handshake handshake; /* start, stall, end */
 		struct report_loss loss;
+		struct report_crowd crowd;
 		struct report_pattern pattern;
 		struct report_summary summary;
 	};

@@ -93,15 +93,35 @@ void stats_handshake(struct stats *stats, const struct report_handshake *handsha
 	place->top.verdicts[handshake->verdict]++;
 }
 
-void stats_healthy(struct stats *stats)
+void stats_crowd(struct stats *stats, const struct report_crowd *crowd)
 {
-	stats->summary.healthy++;
+	const struct sw_tuple *tuple = &crowd->tuple;
+	uint64_t size = crowd->half_open + crowd->dropped + crowd->ignored;
+	struct place *place =
+		find_place(stats, ROLE_SERVER, tuple->laddr, tuple->family, tuple->lport);
+
+	stats->summary.crowded += size;
+	if (place)
+		place->top.count += size;
+	else
+		stats->summary.top_untold += size;
+}
+
+void stats_healthy(struct stats *stats, enum role role)
+{
+	if (role == ROLE_CLIENT)
+		stats->summary.healthy++;
+	else
+		stats->summary.accepted++;
 }
 
 void stats_counts(struct stats *stats, const struct sw_counts *counts)
 {
 	stats->summary.healthy += counts->healthy;
 	stats->summary.syn_retransmits += counts->syn_retransmits;
+	stats->summary.accepted += counts->accepted;
+	stats->summary.synack_retransmits += counts->synack_retransmits;
+	stats->summary.listen_drops += counts->listen_drops;
 	for (int i = 0; i < SW_LATENCY_SLOTS; i++)
 		stats->summary.latency[i] += counts->latency[i];
 }

@@ -19,7 +19,10 @@ struct stats *stats_free(struct stats *stats);
 void stats_handshake(struct stats *stats, const struct report_handshake *handshake);
 
 /* Completed without trouble and not in any struct sw_counts. */
-void stats_healthy(struct stats *stats);
+void stats_healthy(struct stats *stats, enum role role);
+
+/* Told as a crowd only: trouble at a place, without verdicts. */
+void stats_crowd(struct stats *stats, const struct report_crowd *crowd);
 
 void stats_counts(struct stats *stats, const struct sw_counts *counts);
 void stats_loss(struct stats *stats, const struct report_loss *loss);

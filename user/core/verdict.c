@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/evidence.h"
@@ -18,7 +16,7 @@ enum { STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2 };
 /* What is judged: the facts, and what the network did according to them. */
 struct matter {
 	const struct sw_handshake *facts;
-	enum cause cause;   /* core/evidence's, of a client */
+	enum cause cause;   /* core/evidence's */
 	struct words words; /* and its phrase */
 };
 
@@ -29,16 +27,6 @@ struct rule {
 	/* errno, closer and the sentence */
 	void (*tell)(const struct matter *matter, struct report_handshake *report);
 };
-
-__attribute__((format(printf, 2, 3))) static void why(struct report_handshake *report,
-						      const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(report->why, sizeof(report->why), format, args);
-	va_end(args);
-}
 
 static double seconds(int64_t ns)
 {
@@ -89,12 +77,6 @@ static enum cause cause_of_rejected(const struct matter *matter)
 	return matter->cause == CAUSE_NEIGHBOUR_UNRESOLVED ? matter->cause : CAUSE_ICMP;
 }
 
-static enum cause cause_no_ack(const struct matter *matter)
-{
-	(void)matter;
-	return CAUSE_NO_ACK;
-}
-
 /* ip_route_connect(): no route ENETUNREACH, `unreachable` EHOSTUNREACH,
  * `blackhole` EINVAL; `prohibit` EACCES, cgroup programs EPERM, LSMs EACCES.
  * inet_hash_connect() with every port taken: EADDRNOTAVAIL, and only it
@@ -123,7 +105,7 @@ static enum cause cause_other_error(const struct matter *matter)
 	return CAUSE_OTHER_ERROR;
 }
 
-/* --- client: ended --- */
+/* --- ended --- */
 
 static bool is_local_error(const struct sw_handshake *facts)
 {
@@ -153,8 +135,9 @@ static struct words local_error_words(const struct sw_handshake *facts, enum cau
 static void tell_local_error(const struct matter *matter, struct report_handshake *report)
 {
 	report->errnum = -matter->facts->err;
-	why(report, "connect() failed at once: %s (%s)",
-	    local_error_words(matter->facts, report->cause).text, words_errno(report->errnum).text);
+	words_why(report, "connect() failed at once: %s (%s)",
+		  local_error_words(matter->facts, report->cause).text,
+		  words_errno(report->errnum).text);
 }
 
 static bool is_answered(const struct sw_handshake *facts)
@@ -167,23 +150,23 @@ static void tell_answered(const struct matter *matter, struct report_handshake *
 	const struct sw_handshake *facts = matter->facts;
 
 	if (!facts->timer.retransmits)
-		why(report, "answered after %.3f ms", report->elapsed_ns / 1e6);
+		words_why(report, "answered after %.3f ms", report->elapsed_ns / 1e6);
 	else if (report->cause == CAUSE_NONE)
-		why(report,
-		    "answered after %.3f ms and %s, the later sent at once for an answer "
-		    "that was not acceptable",
-		    report->elapsed_ns / 1e6, syns(facts).text);
+		words_why(report,
+			  "answered after %.3f ms and %s, the later sent at once for an answer "
+			  "that was not acceptable",
+			  report->elapsed_ns / 1e6, syns(facts).text);
 	else if (report->cause != CAUSE_NO_ANSWER)
-		why(report, "answered late, after %s and %.3f s; before, %s", syns(facts).text,
-		    seconds(report->elapsed_ns), matter->words.text);
+		words_why(report, "answered late, after %s and %.3f s; before, %s",
+			  syns(facts).text, seconds(report->elapsed_ns), matter->words.text);
 	else if (facts->syn_sent < 2)
-		why(report, "answered late, after %.3f s; no retry had left this host",
-		    seconds(report->elapsed_ns));
+		words_why(report, "answered late, after %.3f s; no retry had left this host",
+			  seconds(report->elapsed_ns));
 	else
-		why(report,
-		    "answered late, after %s and %.3f s: the earlier ones or their answers "
-		    "were lost or dropped",
-		    syns(facts).text, seconds(report->elapsed_ns));
+		words_why(report,
+			  "answered late, after %s and %.3f s: the earlier ones or their answers "
+			  "were lost or dropped",
+			  syns(facts).text, seconds(report->elapsed_ns));
 }
 
 static void tell_closer(const struct sw_handshake *facts, struct report_handshake *report)
@@ -214,10 +197,10 @@ static void tell_aborted(const struct matter *matter, struct report_handshake *r
 	report->errnum = facts->sk_err;
 	/* not the closer: that is the application's own doing */
 	if (facts->flags & SW_F_TASK)
-		why(report, "destroyed from outside by %s[%u] (ss -K)",
-		    words_comm(facts->closer.comm).text, facts->closer.pid);
+		words_why(report, "destroyed from outside by %s[%u] (ss -K)",
+			  words_comm(facts->closer.comm).text, facts->closer.pid);
 	else
-		why(report, "destroyed from outside (ss -K)");
+		words_why(report, "destroyed from outside (ss -K)");
 }
 
 /* tcp_reset() traces tcp_receive_reset before it sets sk_err. */
@@ -235,16 +218,20 @@ static void tell_reset(const struct matter *matter, struct report_handshake *rep
 	 * answers; a SYN that meets no socket is dropped, too. */
 	if (report->has_drop && facts->drop.what == SW_DROP_SYN &&
 	    !strcmp(report->drop.reason, "NETFILTER_DROP"))
-		why(report, "answered with a RST by a firewall rule in namespace %u of this host",
-		    facts->drop.netns);
+		words_why(report,
+			  "answered with a RST by a firewall rule in namespace %u of this host",
+			  facts->drop.netns);
 	else if (report->has_drop && facts->drop.what == SW_DROP_SYN &&
 		 !strcmp(report->drop.reason, "NO_SOCKET"))
-		why(report, "answered with a RST: nothing listens on %s port %u (namespace %u)",
-		    words_address(facts->tuple.raddr).text, facts->tuple.rport, facts->drop.netns);
+		words_why(report,
+			  "answered with a RST: nothing listens on %s port %u (namespace %u)",
+			  words_address(facts->tuple.raddr).text, facts->tuple.rport,
+			  facts->drop.netns);
 	else
-		why(report,
-		    "answered with a RST: nothing listens on %s port %u, or a firewall refuses it",
-		    words_address(facts->tuple.raddr).text, facts->tuple.rport);
+		words_why(report,
+			  "answered with a RST: nothing listens on %s port %u, or a firewall "
+			  "refuses it",
+			  words_address(facts->tuple.raddr).text, facts->tuple.rport);
 }
 
 /*
@@ -271,10 +258,12 @@ static void tell_timed_out(const struct matter *matter, struct report_handshake 
 	if (facts->timer.user_timeout_ms)
 		limit = words("TCP_USER_TIMEOUT is %u ms", facts->timer.user_timeout_ms);
 	if (report->cause == CAUSE_NO_ANSWER)
-		why(report, "the kernel gave up: %s, no answer (%s)", syns(facts).text, limit.text);
+		words_why(report, "the kernel gave up: %s, no answer (%s)", syns(facts).text,
+			  limit.text);
 	else
-		why(report, "the kernel gave up%s%s (%s); %s", facts->syn_sent ? " after " : ", ",
-		    syns(facts).text, limit.text, matter->words.text);
+		words_why(report, "the kernel gave up%s%s (%s); %s",
+			  facts->syn_sent ? " after " : ", ", syns(facts).text, limit.text,
+			  matter->words.text);
 }
 
 /*
@@ -320,10 +309,10 @@ static void tell_rejected(const struct matter *matter, struct report_handshake *
 		early = "; one came at once, while connect() still held the socket, and had to "
 			"come again at a retry";
 	if (report->cause == CAUSE_NEIGHBOUR_UNRESOLVED)
-		why(report, "%s", matter->words.text);
+		words_why(report, "%s", matter->words.text);
 	else
-		why(report, "%s: a firewall, router or host refuses it%s",
-		    evidence_icmp_words(facts, report).text, early);
+		words_why(report, "%s: a firewall, router or host refuses it%s",
+			  evidence_icmp_words(facts, report).text, early);
 }
 
 /*
@@ -351,10 +340,10 @@ static bool is_race_lost(const struct sw_handshake *facts)
 static void tell_race_lost(const struct matter *matter, struct report_handshake *report)
 {
 	tell_closer(matter->facts, report);
-	why(report,
-	    "closed after %.3f ms because another address of the service answered first "
-	    "(happy eyeballs)",
-	    report->elapsed_ns / 1e6);
+	words_why(report,
+		  "closed after %.3f ms because another address of the service answered first "
+		  "(happy eyeballs)",
+		  report->elapsed_ns / 1e6);
 }
 
 /* TCP_FASTOPEN_CONNECT put the SYN off until the first write, and none came. */
@@ -368,8 +357,8 @@ static void tell_never_begun(const struct matter *matter, struct report_handshak
 {
 	report->syn_sent = report->syn_retransmits = report->syn_unsent = 0;
 	tell_closer(matter->facts, report);
-	why(report, "closed before the first write, which would have sent the SYN "
-		    "(TCP_FASTOPEN_CONNECT)");
+	words_why(report, "closed before the first write, which would have sent the SYN "
+			  "(TCP_FASTOPEN_CONNECT)");
 }
 
 /* tcp_connect() arms the timer; without one nothing was ever sent. */
@@ -383,8 +372,9 @@ static void tell_unsent(const struct matter *matter, struct report_handshake *re
 {
 	(void)matter;
 	report->syn_sent = report->syn_retransmits = report->syn_unsent = 0;
-	why(report, "the connection attempt failed before a SYN was sent; which error it got was "
-		    "not seen");
+	words_why(report,
+		  "the connection attempt failed before a SYN was sent; which error it got was "
+		  "not seen");
 }
 
 /* close(), exit or a signal: a task closed it and the kernel had no error. */
@@ -417,11 +407,11 @@ static void tell_abandoned(const struct matter *matter, struct report_handshake 
 
 	tell_closer(facts, report);
 	if (report->cause == CAUSE_NO_ANSWER)
-		why(report, "%s after %.3f s, %s and no answer", closer_words(report).text,
-		    seconds(report->elapsed_ns), syns(facts).text);
+		words_why(report, "%s after %.3f s, %s and no answer", closer_words(report).text,
+			  seconds(report->elapsed_ns), syns(facts).text);
 	else
-		why(report, "%s after %.3f s and %s; %s", closer_words(report).text,
-		    seconds(report->elapsed_ns), syns(facts).text, matter->words.text);
+		words_why(report, "%s after %.3f s and %s; %s", closer_words(report).text,
+			  seconds(report->elapsed_ns), syns(facts).text, matter->words.text);
 }
 
 static bool always(const struct sw_handshake *facts)
@@ -436,13 +426,13 @@ static void tell_unknown(const struct matter *matter, struct report_handshake *r
 
 	report->errnum = facts->sk_err;
 	if (facts->sk_err)
-		why(report, "it ended with %s, but not why: what came before was not seen",
-		    words_errno(facts->sk_err).text);
+		words_why(report, "it ended with %s, but not why: what came before was not seen",
+			  words_errno(facts->sk_err).text);
 	else
-		why(report, "it ended, but not why: what came before was not seen");
+		words_why(report, "it ended, but not why: what came before was not seen");
 }
 
-static const struct rule client_rules[] = {
+static const struct rule rules[] = {
 	{is_local_error, VERDICT_LOCAL_ERROR, cause_of_local_error, tell_local_error},
 	{is_answered, VERDICT_ESTABLISHED, cause_of_answered, tell_answered},
 	{is_race_lost, VERDICT_ABANDONED, cause_none, tell_race_lost},
@@ -458,31 +448,11 @@ static const struct rule client_rules[] = {
 	{always, VERDICT_UNKNOWN, cause_of_hang, tell_unknown},
 };
 
-/* --- server: ended --- */
-
-static void tell_accepted(const struct matter *matter, struct report_handshake *report)
-{
-	why(report, "the client's ACK came after %s of the SYN-ACK and %.3f s",
-	    words_count(matter->facts->timer.resends, "resend").text, seconds(report->elapsed_ns));
-}
-
-static void tell_child_gone(const struct matter *matter, struct report_handshake *report)
-{
-	report->errnum = matter->facts->sk_err;
-	why(report, "the half-open connection was closed before the client's ACK came");
-}
-
-static const struct rule server_rules[] = {
-	{is_answered, VERDICT_ESTABLISHED, cause_no_ack, tell_accepted},
-	{is_aborted, VERDICT_ABORTED, cause_no_ack, tell_child_gone},
-	{always, VERDICT_ABANDONED, cause_no_ack, tell_child_gone},
-};
-
 static struct matter matter_of(const struct sw_handshake *facts, struct report_handshake *report)
 {
-	struct matter matter = {.facts = facts, .cause = CAUSE_NO_ACK};
+	struct matter matter = {.facts = facts};
 
-	if (report->role == ROLE_CLIENT && facts->header.kind != SW_LOCAL_ERROR)
+	if (facts->header.kind != SW_LOCAL_ERROR)
 		matter.cause = evidence_cause(facts, report, &matter.words);
 	return matter;
 }
@@ -497,7 +467,7 @@ static void keep_icmp(const struct sw_handshake *facts, struct report_handshake 
 
 void verdict_ended(const struct sw_handshake *facts, struct report_handshake *report)
 {
-	const struct rule *rule = report->role == ROLE_SERVER ? server_rules : client_rules;
+	const struct rule *rule = rules;
 	const struct matter matter = matter_of(facts, report);
 
 	while (!rule->applies(facts))
@@ -508,22 +478,7 @@ void verdict_ended(const struct sw_handshake *facts, struct report_handshake *re
 	rule->tell(&matter, report);
 }
 
-/* --- under way, expired, lost --- */
-
-/* Not every expiry of its timer sends: with TCP_DEFER_ACCEPT most do not. */
-static void tell_no_ack(const struct sw_handshake *facts, struct report_handshake *report)
-{
-	const struct sw_timer *timer = &facts->timer;
-
-	if (timer->resends < timer->retransmits)
-		why(report, "SYN-ACK sent again (%s), the client's ACK does not come",
-		    words_count(timer->resends, "time").text);
-	else
-		why(report,
-		    "SYN-ACK sent again (%u by timer, %u for a repeated SYN), the client's "
-		    "ACK does not come",
-		    timer->retransmits, timer->resends - timer->retransmits);
-}
+/* --- under way, lost --- */
 
 void verdict_stalled(const struct sw_handshake *facts, struct report_handshake *report)
 {
@@ -532,22 +487,12 @@ void verdict_stalled(const struct sw_handshake *facts, struct report_handshake *
 	report->verdict = VERDICT_STALLED;
 	report->cause = matter.cause;
 	keep_icmp(facts, report);
-	if (report->role == ROLE_SERVER)
-		tell_no_ack(facts, report);
-	else if (report->cause == CAUSE_ICMP)
-		why(report, "%s; %s, but the kernel keeps trying", syns(facts).text,
-		    matter.words.text);
+	if (report->cause == CAUSE_ICMP)
+		words_why(report, "%s; %s, but the kernel keeps trying", syns(facts).text,
+			  matter.words.text);
 	else
-		why(report, "%s%c %s", syns(facts).text,
-		    report->cause == CAUSE_NO_ANSWER ? ',' : ';', matter.words.text);
-}
-
-void verdict_expired(const struct sw_handshake *facts, struct report_handshake *report)
-{
-	report->verdict = VERDICT_TIMED_OUT;
-	report->cause = CAUSE_NO_ACK;
-	why(report, "the client's ACK never came: %s of the SYN-ACK, retries used up",
-	    words_count(facts->timer.resends, "resend").text);
+		words_why(report, "%s%c %s", syns(facts).text,
+			  report->cause == CAUSE_NO_ANSWER ? ',' : ';', matter.words.text);
 }
 
 void verdict_lost(const struct sw_handshake *facts, struct report_handshake *report)
@@ -555,5 +500,5 @@ void verdict_lost(const struct sw_handshake *facts, struct report_handshake *rep
 	report->verdict = VERDICT_UNKNOWN;
 	report->cause = matter_of(facts, report).cause;
 	keep_icmp(facts, report);
-	why(report, "its end was not seen: records were lost");
+	words_why(report, "its end was not seen: records were lost");
 }

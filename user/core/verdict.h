@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Facts -> verdict, cause, evidence and one sentence.
+ * A client's facts -> verdict, cause, evidence and one sentence. The server's
+ * rules are core/server's.
  *
  * A rule claims only what its facts show; each names the kernel fact it rests
  * on. The first rule that applies wins, and the last of each table always does.
@@ -19,11 +20,8 @@
 /* Under way and in trouble. */
 void verdict_stalled(const struct sw_handshake *facts, struct report_handshake *report);
 
-/* Ended, as its last record says (SW_CLOSE, SW_LOCAL_ERROR, SW_ACCEPTED). */
+/* Ended, as its last record says (SW_CLOSE, SW_LOCAL_ERROR). */
 void verdict_ended(const struct sw_handshake *facts, struct report_handshake *report);
-
-/* A request whose timer has run out: SYN-ACK retries are used up. */
-void verdict_expired(const struct sw_handshake *facts, struct report_handshake *report);
 
 /* Ended without a record of it: evidence was lost. */
 void verdict_lost(const struct sw_handshake *facts, struct report_handshake *report);

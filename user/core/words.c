@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "core/words.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,4 +63,33 @@ struct words words_errno(int errnum)
 struct words words_count(unsigned int count, const char *noun)
 {
 	return words("%u %s%s", count, noun, count == 1 ? "" : "s");
+}
+
+struct words words_number(uint64_t number)
+{
+	struct words rest;
+
+	if (number < 1000)
+		return words("%" PRIu64, number);
+	rest = words_number(number / 1000);
+	return words("%.32s,%03u", rest.text, (unsigned int)(number % 1000));
+}
+
+void words_why(struct report_handshake *report, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(report->why, sizeof(report->why), format, args);
+	va_end(args);
+}
+
+void words_why_more(struct report_handshake *report, const char *format, ...)
+{
+	size_t length = strlen(report->why);
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(report->why + length, sizeof(report->why) - length, format, args);
+	va_end(args);
 }

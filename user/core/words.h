@@ -30,4 +30,15 @@ struct words words_errno(int errnum);
 /* "1 SYN", "3 SYNs" */
 struct words words_count(unsigned int count, const char *noun);
 
+/* "8,412" */
+struct words words_number(uint64_t number);
+
+/* The sentence of a report, printf for it. */
+void words_why(struct report_handshake *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* More of it. What does not fit is cut; the tests have the longest. */
+void words_why_more(struct report_handshake *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 #endif /* SYNWATCH_CORE_WORDS_H */

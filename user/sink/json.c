@@ -130,13 +130,13 @@ static void fields_tuple(struct line *line, const struct sw_tuple *tuple)
 	line_known(line, "netns", tuple->netns);
 }
 
-static void fields_owner(struct line *line, const struct report_handshake *handshake)
+/* owner: NULL if it is not known. */
+static void fields_owner(struct line *line, const struct sw_owner *owner)
 {
 	static const char *const keys[] = {"pid", "tid", "comm", "uid", "cgroup"};
-	const struct sw_owner *owner = &handshake->owner;
 	size_t i;
 
-	if (!handshake->has_owner) {
+	if (!owner) {
 		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 			line_null(line, keys[i]);
 		return;
@@ -213,6 +213,22 @@ static void field_closer(struct line *line, const struct report_handshake *hands
 	line_close_map(line);
 }
 
+/* NULL if it is not known. */
+static void field_listener(struct line *line, const struct report_listener *listener)
+{
+	if (!listener) {
+		line_null(line, "listener");
+		return;
+	}
+	line_key(line, "listener");
+	line_open_map(line);
+	line_uint(line, "backlog", listener->backlog);
+	line_uint(line, "limit", listener->limit);
+	line_uint(line, "requests", listener->requests);
+	line_bool(line, "syncookies", listener->syncookies);
+	line_close_map(line);
+}
+
 static void fields_handshake(struct line *line, const struct report *report)
 {
 	const struct report_handshake *handshake = &report->handshake;
@@ -227,7 +243,7 @@ static void fields_handshake(struct line *line, const struct report *report)
 	line_text(line, "why", handshake->why);
 	fields_tuple(line, &handshake->tuple);
 	line_int(line, "isn", handshake->isn);
-	fields_owner(line, handshake);
+	fields_owner(line, handshake->has_owner ? &handshake->owner : NULL);
 	line_ms(line, "elapsed_ms", handshake->elapsed_ns);
 	line_int(line, "syn_sent", handshake->syn_sent);
 	line_int(line, "syn_retransmits", handshake->syn_retransmits);
@@ -240,10 +256,32 @@ static void fields_handshake(struct line *line, const struct report *report)
 	field_icmp(line, handshake);
 	field_drop(line, handshake);
 	field_closer(line, handshake);
-	/* No rule looks at listeners yet: never known. */
-	line_null(line, "listener");
+	field_listener(line, handshake->has_listener ? &handshake->listener : NULL);
 	line_bool(line, "adopted", handshake->adopted);
 	line_int(line, "owners", handshake->owners);
+}
+
+static void fields_crowd(struct line *line, const struct report *report)
+{
+	const struct report_crowd *crowd = &report->crowd;
+
+	line_time(line, "time", report->wall_ns);
+	line_word(line, "role", names_role(ROLE_SERVER));
+	line_word(line, "cause", names_cause(crowd->cause));
+	line_text(line, "why", crowd->why);
+	line_known(line, "family", crowd->tuple.family);
+	/* All zeroes are an address here: of a listener bound to any. */
+	line_address(line, "laddr", crowd->tuple.laddr);
+	line_known(line, "lport", crowd->tuple.lport);
+	line_known(line, "netns", crowd->tuple.netns);
+	fields_owner(line, crowd->has_owner ? &crowd->owner : NULL);
+	line_int(line, "owners", crowd->owners);
+	line_uint(line, "half_open", crowd->half_open);
+	line_uint(line, "dropped", crowd->dropped);
+	line_uint(line, "ignored", crowd->ignored);
+	line_int(line, "addresses", crowd->addresses);
+	line_text(line, "reason", crowd->reason);
+	field_listener(line, crowd->has_listener ? &crowd->listener : NULL);
 }
 
 static void fields_loss(struct line *line, const struct report *report)
@@ -351,6 +389,10 @@ static void fields_summary(struct line *line, const struct report *report)
 	line_close_map(line);
 	line_uint(line, "healthy", summary->healthy);
 	line_uint(line, "syn_retransmits", summary->syn_retransmits);
+	line_uint(line, "accepted", summary->accepted);
+	line_uint(line, "synack_retransmits", summary->synack_retransmits);
+	line_uint(line, "listen_drops", summary->listen_drops);
+	line_uint(line, "crowded", summary->crowded);
 	line_uint(line, "lost", summary->lost);
 	field_top(line, summary);
 	field_latency(line, summary->latency);
@@ -365,7 +407,7 @@ static int json_report(struct sink *sink, const struct report *report)
 	static void (*const fields[REPORT_TYPE_COUNT])(struct line *, const struct report *) = {
 		[REPORT_START] = fields_handshake, [REPORT_STALL] = fields_handshake,
 		[REPORT_END] = fields_handshake,   [REPORT_LOSS] = fields_loss,
-		[REPORT_SUMMARY] = fields_summary,
+		[REPORT_CROWD] = fields_crowd,	   [REPORT_SUMMARY] = fields_summary,
 	};
 	struct line *line = line_of(sink);
 

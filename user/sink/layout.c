@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "sink/text.h"
+#include "core/utf8.h"
 
 static const char *const escapes[LAYOUT_STYLE_COUNT] = {
 	[LAYOUT_PLAIN] = "",	    [LAYOUT_BOLD] = "\033[1m",	[LAYOUT_DIM] = "\033[2m",
@@ -25,7 +25,7 @@ static void style_off(struct layout *layout, enum layout_style style)
 static void put(struct layout *layout, const char *text, size_t length)
 {
 	output_write(&layout->output, text, length);
-	layout->cursor += text_width(text, length);
+	layout->cursor += utf8_width(text, length);
 	layout->begun = true;
 }
 
@@ -51,7 +51,7 @@ void layout_end_line(struct layout *layout)
 /* Text that is not broken. */
 static void put_unit(struct layout *layout, unsigned int indent, const char *text, size_t length)
 {
-	unsigned int width = text_width(text, length);
+	unsigned int width = utf8_width(text, length);
 
 	if (layout->begun && layout->limit && layout->cursor + 1 + width > layout->limit) {
 		layout_end_line(layout);
@@ -79,7 +79,7 @@ void layout_phrase(struct layout *layout, unsigned int indent, const char *text)
 {
 	size_t length = strlen(text);
 
-	if (layout->limit && indent + text_width(text, length) > layout->limit)
+	if (layout->limit && indent + utf8_width(text, length) > layout->limit)
 		layout_words(layout, indent, LAYOUT_PLAIN, text);
 	else
 		put_unit(layout, indent, text, length);
@@ -112,7 +112,7 @@ void layout_titles(struct layout *layout, const struct layout_column *columns, s
 
 static unsigned int cell_width(const struct layout_cell *cell)
 {
-	return text_width(cell->text, strlen(cell->text));
+	return utf8_width(cell->text, strlen(cell->text));
 }
 
 /* What the more important cells to the right of this one need at least. */

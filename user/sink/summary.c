@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "core/names.h"
+#include "core/utf8.h"
 #include "sink/text.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define NSEC_PER_USEC 1000
 
@@ -34,26 +37,34 @@ static uint64_t sum(const uint64_t *counts, unsigned int count)
 	return total;
 }
 
-/* "3 timed_out, 1 still hanging", those that occurred; ends the line. */
-static void verdicts(struct layout *layout, const uint64_t *counts)
+/* One of several counts of a line; what follows is separated. */
+static void verdict(struct layout *layout, uint64_t count, const char *what, bool last)
 {
 	char text[TEXT_UINT_SIZE + 32];
-	uint64_t left = sum(counts, VERDICT_COUNT);
+
+	snprintf(text, sizeof(text), "%llu %s%s", (unsigned long long)count, what, last ? "" : ",");
+	layout_phrase(layout, WRAP, text);
+}
+
+/* "3 timed_out, 1 still hanging, 12 in crowds", those that occurred; ends the line. */
+static void verdicts(struct layout *layout, const uint64_t *counts, uint64_t crowded)
+{
+	uint64_t left = sum(counts, VERDICT_COUNT) + crowded;
 	unsigned int i;
 
 	/* The ends first: 0 is VERDICT_STALLED. */
 	for (i = 1; i <= VERDICT_COUNT; i++) {
-		enum verdict verdict = (enum verdict)(i % VERDICT_COUNT);
-		uint64_t count = counts[verdict];
+		enum verdict which = (enum verdict)(i % VERDICT_COUNT);
+		uint64_t count = counts[which];
 
 		if (!count)
 			continue;
 		left -= count;
-		snprintf(text, sizeof(text), "%llu %s%s", (unsigned long long)count,
-			 verdict == VERDICT_STALLED ? "still hanging" : names_verdict(verdict),
-			 left ? "," : "");
-		layout_phrase(layout, WRAP, text);
+		verdict(layout, count,
+			which == VERDICT_STALLED ? "still hanging" : names_verdict(which), !left);
 	}
+	if (crowded)
+		verdict(layout, crowded, "in crowds", true);
 	layout_end_line(layout);
 }
 
@@ -79,11 +90,13 @@ static void print_roles(struct layout *layout, const struct report_summary *summ
 	unsigned int i;
 
 	for (i = 0; i < ROLE_COUNT; i++) {
-		if (!sum(summary->handshakes[i], VERDICT_COUNT))
+		uint64_t crowded = i == ROLE_SERVER ? summary->crowded : 0;
+
+		if (!sum(summary->handshakes[i], VERDICT_COUNT) && !crowded)
 			continue;
 		snprintf(text, sizeof(text), "%s:", names_role((enum role)i));
 		entry(layout, text);
-		verdicts(layout, summary->handshakes[i]);
+		verdicts(layout, summary->handshakes[i], crowded);
 		shown++;
 	}
 	if (!shown) {
@@ -107,6 +120,34 @@ static void print_healthy(struct layout *layout, const struct report_summary *su
 		layout_words(layout, WRAP, LAYOUT_PLAIN, text);
 	}
 	layout_end_line(layout);
+}
+
+static void total(struct layout *layout, const char *what, uint64_t count)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%s: %llu", what, (unsigned long long)count);
+	entry(layout, text);
+	layout_end_line(layout);
+}
+
+/* A host that serves nobody need not read about servers. */
+static void print_totals(struct layout *layout, const struct report_summary *summary)
+{
+	const struct {
+		uint64_t count;
+		const char *what;
+	} served[] = {
+		{summary->accepted, "accepted by servers here"},
+		{summary->synack_retransmits, "SYN-ACK retransmissions"},
+		{summary->listen_drops, "segments thrown away by listeners"},
+	};
+	size_t i;
+
+	total(layout, "SYN retransmissions", summary->syn_retransmits);
+	for (i = 0; i < ARRAY_SIZE(served); i++)
+		if (served[i].count)
+			total(layout, served[i].what, served[i].count);
 }
 
 /* The places that are known but not shown, and what is beyond those. */
@@ -137,12 +178,14 @@ static void print_top(struct layout *layout, const struct report_summary *summar
 	heading(layout, "Most trouble");
 	for (i = 0; i < summary->top_count; i++) {
 		const struct report_top *top = &summary->top[i];
+		uint64_t told = sum(top->verdicts, VERDICT_COUNT);
 		size_t length = text_endpoint(text, top->addr, top->port);
 
 		snprintf(text + length, sizeof(text) - length, " %s",
 			 top->role == ROLE_SERVER ? "(server):" : "(remote):");
 		entry(layout, text);
-		verdicts(layout, top->verdicts);
+		/* Only crowds count without a verdict. */
+		verdicts(layout, top->verdicts, top->count - told);
 	}
 	print_more(layout, summary);
 }
@@ -157,7 +200,7 @@ static void print_patterns(struct layout *layout, const struct report_summary *s
 	for (i = 0; i < summary->pattern_count; i++) {
 		char safe[sizeof(summary->patterns[i].text)];
 
-		text_safe(safe, sizeof(safe), summary->patterns[i].text,
+		utf8_safe(safe, sizeof(safe), summary->patterns[i].text,
 			  strlen(summary->patterns[i].text));
 		entry(layout, safe);
 		layout_end_line(layout);
@@ -182,20 +225,13 @@ void summary_print(struct layout *layout, const struct report_summary *summary)
 	heading(layout, text);
 	print_roles(layout, summary);
 	print_healthy(layout, summary);
-	snprintf(text, sizeof(text), "SYN retransmissions: %llu",
-		 (unsigned long long)summary->syn_retransmits);
-	entry(layout, text);
-	layout_end_line(layout);
+	print_totals(layout, summary);
 	layout_indent(layout, ENTRY);
 	snprintf(text, sizeof(text), "records lost: %llu", (unsigned long long)summary->lost);
 	layout_words(layout, WRAP, summary->lost ? LAYOUT_WARN : LAYOUT_PLAIN, text);
 	layout_end_line(layout);
-	if (summary->suppressed) {
-		snprintf(text, sizeof(text), "drops not looked at, of the whole host: %llu",
-			 (unsigned long long)summary->suppressed);
-		entry(layout, text);
-		layout_end_line(layout);
-	}
+	if (summary->suppressed)
+		total(layout, "drops not looked at, of the whole host", summary->suppressed);
 	print_top(layout, summary);
 	print_patterns(layout, summary);
 }

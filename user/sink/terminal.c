@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/names.h"
+#include "core/utf8.h"
 #include "sink/layout.h"
 #include "sink/summary.h"
 #include "sink/text.h"
@@ -83,7 +84,7 @@ static const struct {
 	const char *retries;
 } roles[ROLE_COUNT] = {
 	[ROLE_CLIENT] = {"->", "from ", "to ", "retry", "retries"},
-	[ROLE_SERVER] = {"<-", "server ", "client ", "SYN-ACK retry", "SYN-ACK retries"},
+	[ROLE_SERVER] = {"<-", "at ", "client ", "SYN-ACK retry", "SYN-ACK retries"},
 };
 
 static const enum layout_style verdict_styles[VERDICT_COUNT] = {
@@ -108,10 +109,12 @@ static const struct {
 	const char *cost;
 } costs[] = {
 	{"tcp_retransmit_skb", "retries are not seen when they are made"},
-	{"tcp_retransmit_synack", "the server side is not seen"},
+	{"tcp_retransmit_synack", "SYN-ACKs that are sent again are not seen"},
 	{"tcp_receive_reset", "resets are not recognised"},
-	{"tcp_send_reset", "answers that cannot be accepted are not seen"},
+	{"tcp_send_reset", "RSTs that this host answers with are not seen"},
+	{"icmp_send", "a REJECT of this host's that answers with ICMP looks like a DROP"},
 	{"kfree_skb", "what this host drops is not seen"},
+	{"consume_skb", "what a listener ignores is counted, not told one by one"},
 	{"tcp_iter", "what hangs already is not seen before its next retry"},
 	{"sys_enter_connect", "connect() errors before the SYN are not seen"},
 	{"sys_exit_connect", "connect() errors before the SYN are not seen"},
@@ -133,7 +136,7 @@ static void say(struct terminal *terminal, enum layout_style style, const char *
 		terminal->layout.output.error = -ENOMEM;
 		return;
 	}
-	text_safe(text, (size_t)length + 1, text, (size_t)length);
+	utf8_safe(text, (size_t)length + 1, text, (size_t)length);
 	layout_words(&terminal->layout, 2, style, text);
 	free(text);
 }
@@ -201,22 +204,29 @@ static void set_cell(struct layout_cell *cell, const char *phrase_prefix, const 
 	snprintf(cell->phrase, sizeof(cell->phrase), "%s%s", phrase_prefix, text);
 }
 
+#define MORE_OWNERS_SIZE sizeof(" +9223372036854775806")
+
+/* " +2": two more processes have the socket open. MORE_OWNERS_SIZE. */
+static void more_owners(char *dst, int64_t owners)
+{
+	*dst = '\0';
+	if (owners > 1)
+		snprintf(dst, MORE_OWNERS_SIZE, " +%lld", (long long)owners - 1);
+}
+
 /* "curl +2": two more processes have the socket open. */
 static void cells_owner(struct layout_cell *cells, const struct report_handshake *handshake)
 {
 	const struct sw_owner *owner = &handshake->owner;
 	char text[TEXT_UINT_SIZE] = "-";
-	char comm[SW_COMM_LEN + 3 + TEXT_UINT_SIZE] = "-";
+	char comm[SW_COMM_LEN + MORE_OWNERS_SIZE] = "-";
 	size_t length;
 
 	if (handshake->has_owner) {
 		text_uint(text, owner->pid);
-		length = text_safe(comm, SW_COMM_LEN + 1, owner->comm,
+		length = utf8_safe(comm, SW_COMM_LEN + 1, owner->comm,
 				   strnlen(owner->comm, SW_COMM_LEN));
-		if (handshake->owners > 1) {
-			length += snprintf(comm + length, sizeof(comm) - length, " +");
-			text_uint(comm + length, (uint64_t)handshake->owners - 1);
-		}
+		more_owners(comm + length, handshake->owners);
 	}
 	set_cell(&cells[COLUMN_PID], "pid ", text);
 	set_cell(&cells[COLUMN_COMM], "", comm);
@@ -253,7 +263,8 @@ static void cells_verdict(struct layout_cell *cells, const struct report *report
 	}
 	set_cell(verdict, "", names_verdict(handshake->verdict));
 	verdict->style = verdict_styles[handshake->verdict];
-	if (handshake->elapsed_ns >= 0) {
+	/* A SYN that is refused or ignored is so when it comes: after nothing. */
+	if (handshake->elapsed_ns > 0) {
 		text_duration(text, (uint64_t)handshake->elapsed_ns);
 		set_cell(&cells[COLUMN_AFTER], "after ", text);
 	}
@@ -312,7 +323,7 @@ static void print_handshake(struct terminal *terminal, const struct report *repo
 	cells_ends(terminal, cells, handshake);
 	cells_verdict(cells, report);
 	cells_schedule(cells, report);
-	text_safe(text, sizeof(text), handshake->why, strlen(handshake->why));
+	utf8_safe(text, sizeof(text), handshake->why, strlen(handshake->why));
 	set_cell(&cells[COLUMN_WHY], "", text);
 	layout_row(&terminal->layout, terminal->columns, cells, COLUMN_COUNT, INDENT);
 }
@@ -350,6 +361,26 @@ static void print_loss(struct terminal *terminal, const struct report *report)
 	layout_end_line(&terminal->layout);
 }
 
+/* Who listens, where that is known. */
+static void print_crowd(struct terminal *terminal, const struct report *report)
+{
+	const struct report_crowd *crowd = &report->crowd;
+	const struct sw_owner *owner = &crowd->owner;
+	char place[TEXT_ENDPOINT_SIZE];
+	char time[TEXT_CLOCK_SIZE];
+	char more[MORE_OWNERS_SIZE];
+
+	text_clock(time, report->wall_ns, true);
+	text_endpoint(place, crowd->tuple.laddr, crowd->tuple.lport);
+	more_owners(more, crowd->owners);
+	if (crowd->has_owner)
+		say(terminal, LAYOUT_WARN, "%s crowd: %s %.*s[%u]%s: %s", time, place, SW_COMM_LEN,
+		    owner->comm, owner->pid, more, crowd->why);
+	else
+		say(terminal, LAYOUT_WARN, "%s crowd: %s: %s", time, place, crowd->why);
+	layout_end_line(&terminal->layout);
+}
+
 static void print_pattern(struct terminal *terminal, const struct report *report)
 {
 	char time[TEXT_CLOCK_SIZE];
@@ -369,7 +400,8 @@ static int terminal_report(struct sink *sink, const struct report *report)
 	static void (*const print[REPORT_TYPE_COUNT])(struct terminal *, const struct report *) = {
 		[REPORT_START] = print_handshake, [REPORT_STALL] = print_handshake,
 		[REPORT_END] = print_handshake,	  [REPORT_LOSS] = print_loss,
-		[REPORT_PATTERN] = print_pattern, [REPORT_SUMMARY] = print_summary,
+		[REPORT_CROWD] = print_crowd,	  [REPORT_PATTERN] = print_pattern,
+		[REPORT_SUMMARY] = print_summary,
 	};
 	struct terminal *terminal = (struct terminal *)sink;
 	bool final = report->type == REPORT_END || report->type == REPORT_SUMMARY;

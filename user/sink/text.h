@@ -51,24 +51,8 @@ size_t text_address(char *dst, const uint8_t *addr);
  * TEXT_ENDPOINT_SIZE. */
 size_t text_endpoint(char *dst, const uint8_t *addr, uint16_t port);
 
-/* One code point from UTF-8; length > 0. Returns it, or -1 for an invalid first
- * byte (overlong forms, surrogates and cut sequences included). ret_used is set
- * in both cases: the bytes to go on by. */
-int32_t text_decode(const char *text, size_t length, size_t *ret_used);
-
-/*
- * Could this character drive or deceive a terminal? C0, DEL, C1 (U+009B is a
- * CSI to xterm), line separators, zero-width and bidirectional formatting. All
- * of them lie below U+10000.
- */
-bool text_is_unsafe(uint32_t code_point);
-
 /* Printable ASCII without quote and backslash only: the common case. */
 bool text_is_plain(const char *text, size_t length);
-
-/* A copy in which every unsafe character and every invalid byte is one '?',
- * cut at a character's border if dst is too small. size > 0; dst may be text. */
-size_t text_safe(char *dst, size_t size, const char *text, size_t length);
 
 /* Room that text_quote() needs for a text of that length. */
 #define TEXT_QUOTE_SIZE(length) (6 * (length) + 3)
@@ -76,8 +60,5 @@ size_t text_safe(char *dst, size_t size, const char *text, size_t length);
 /* A JSON string literal, quotes included: unsafe characters escaped, U+FFFD for
  * every invalid byte. */
 size_t text_quote(char *dst, const char *text, size_t length);
-
-/* Columns that valid UTF-8 takes up; never too few (combining marks count). */
-unsigned int text_width(const char *text, size_t length);
 
 #endif /* SYNWATCH_SINK_TEXT_H */

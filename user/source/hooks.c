@@ -21,6 +21,7 @@ enum hook_kind {
 	HOOK_SYSCALL, /* a tracefs event of category syscalls */
 	HOOK_SWEEP,   /* an iterator over the elements of a map */
 	HOOK_SEED,    /* an iterator over the TCP sockets of a namespace */
+	HOOK_VICTIMS, /* a tracepoint, attached on demand */
 };
 
 struct hook {
@@ -33,6 +34,7 @@ struct hook {
 	unsigned int min_args;
 	unsigned int max_args;
 	bool indispensable;
+	const char *map; /* HOOK_SWEEP: that map */
 };
 
 static const struct hook all_hooks[] = {
@@ -46,7 +48,16 @@ static const struct hook all_hooks[] = {
 	/* The reason came with 5.17, the socket that was to have it with 6.11. */
 	{.program = "kfree_skb", .name = "kfree_skb", .min_args = 3, .max_args = 3},
 	{.program = "kfree_skb_sk", .name = "kfree_skb", .min_args = 4},
-	{.program = "look", .name = "bpf_map_elem", .kind = HOOK_SWEEP},
+	/* 6.11, and in stable kernels as of 6.1 */
+	{.program = "icmp_send", .name = "icmp_send", .min_args = 3},
+	{.program = "consume_skb", .name = "consume_skb", .kind = HOOK_VICTIMS},
+	{.program = "look", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "handshakes"},
+	{.program = "look_request", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "requests"},
+	{.program = "look_listener",
+	 .name = "bpf_map_elem",
+	 .kind = HOOK_SWEEP,
+	 .map = "listeners"},
+	{.program = "look_crowd", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "crowds"},
 	{.program = "seed", .name = "tcp_iter", .kind = HOOK_SEED},
 	{.program = "sys_enter_connect", .name = "sys_enter_connect", .kind = HOOK_SYSCALL},
 	{.program = "sys_exit_connect", .name = "sys_exit_connect", .kind = HOOK_SYSCALL},
@@ -93,6 +104,7 @@ static int check(const struct btf *btf, const struct hook *hook)
 
 	switch (hook->kind) {
 	case HOOK_TP_BTF:
+	case HOOK_VICTIMS:
 		args = tracepoint_args(btf, hook->name);
 		if (args < 0)
 			return args;
@@ -189,10 +201,10 @@ static int attach_syscall(struct bpf_program *program, const char *name, struct 
 }
 
 static int attach_sweep(struct bpf_object *object, struct bpf_program *program,
-			struct bpf_link **ret_link)
+			const char *map_name, struct bpf_link **ret_link)
 {
 	union bpf_iter_link_info map = {
-		.map.map_fd = bpf_object__find_map_fd_by_name(object, "handshakes"),
+		.map.map_fd = bpf_object__find_map_fd_by_name(object, map_name),
 	};
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &map, .link_info_len = sizeof(map));
 	struct bpf_link *link = bpf_program__attach_iter(program, &opts);
@@ -225,7 +237,7 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 		err = attach_syscall(program, hook->name, link);
 		break;
 	case HOOK_SWEEP:
-		err = attach_sweep(object, program, link);
+		err = attach_sweep(object, program, hook->map, link);
 		break;
 	default:
 		err = attach_plain(program, link);
@@ -234,7 +246,7 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 	if (err)
 		return err;
 	if (hook->kind == HOOK_SWEEP)
-		hooks->sweep = *link;
+		hooks->sweeps[hooks->sweep_count++] = *link;
 	if (hook->kind == HOOK_SEED)
 		hooks->seed = *link;
 	hooks->count++;
@@ -249,12 +261,58 @@ int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session 
 
 		if (!bpf_program__autoload(bpf_object__find_program_by_name(object, hook->program)))
 			continue;
-		err = attach(hooks, object, hook);
-		note(session, hook->name, err ? strerror(-err) : "");
+		err = hook->kind == HOOK_VICTIMS ? 0 : attach(hooks, object, hook);
+		if (!is_noted(session, hook->name))
+			note(session, hook->name, err ? strerror(-err) : "");
 		if (err && hook->indispensable)
 			return err;
 	}
 	return 0;
+}
+
+static int sweep(const struct bpf_link *link)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	char nothing[64];
+	ssize_t length;
+
+	if (fd < 0)
+		return -errno;
+	do
+		length = read(fd, nothing, sizeof(nothing));
+	while (length > 0 || (length < 0 && errno == EAGAIN));
+	(void)close(fd);
+	return 0;
+}
+
+int hooks_sweep(const struct hooks *hooks)
+{
+	int result = 0;
+
+	for (unsigned int i = 0; i < hooks->sweep_count; i++) {
+		int err = sweep(hooks->sweeps[i]);
+
+		if (err)
+			result = err;
+	}
+	return result;
+}
+
+int hooks_name_victims(struct hooks *hooks, struct bpf_object *object, bool wanted)
+{
+	struct bpf_program *program;
+
+	if (wanted == !!hooks->victims)
+		return 0;
+	if (!wanted) {
+		(void)bpf_link__destroy(hooks->victims);
+		hooks->victims = NULL;
+		return 0;
+	}
+	program = bpf_object__find_program_by_name(object, "consume_skb");
+	if (!bpf_program__autoload(program))
+		return 0;
+	return attach_plain(program, &hooks->victims);
 }
 
 uint64_t hooks_missed(struct bpf_object *object)
@@ -275,6 +333,8 @@ uint64_t hooks_missed(struct bpf_object *object)
 
 void hooks_done(struct hooks *hooks)
 {
+	(void)bpf_link__destroy(hooks->victims);
+	hooks->victims = NULL;
 	while (hooks->count)
 		(void)bpf_link__destroy(hooks->links[--hooks->count]);
 }

@@ -10,18 +10,22 @@
 
 #include "core/session.h"
 
-#define HOOKS_MAX 16
+#define HOOKS_MAX  24
+#define SWEEPS_MAX 4
 
 /* The links of one attached object; zeroed means none. */
 struct hooks {
 	struct bpf_link *links[HOOKS_MAX];
 	unsigned int count;
-	/* One of them: iterates over the handshakes map; NULL where the kernel
-	 * cannot (before 5.9). */
-	const struct bpf_link *sweep;
+	/* Some of them: they iterate over maps; none where the kernel cannot
+	 * (before 5.9). */
+	const struct bpf_link *sweeps[SWEEPS_MAX];
+	unsigned int sweep_count;
 	/* Another: iterates over the TCP sockets of its reader's namespace; NULL
 	 * where the kernel cannot (before 5.9). */
 	const struct bpf_link *seed;
+	/* Not one of them: attached while it is wanted. */
+	struct bpf_link *victims;
 };
 
 /*
@@ -37,6 +41,17 @@ int hooks_choose(struct bpf_object *object, struct session *session);
  * or the negative errno of an indispensable one.
  */
 int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session *session);
+
+/* Has the kernel side look at everything it keeps; what it finds comes through
+ * the ring. Returns 0 or a negative errno. */
+int hooks_sweep(const struct hooks *hooks);
+
+/*
+ * Names what listeners throw away, one by one, or stops doing so: consume_skb
+ * fires for most packets, so it is attached only while a listener is in
+ * trouble. Returns 0 or a negative errno.
+ */
+int hooks_name_victims(struct hooks *hooks, struct bpf_object *object, bool wanted);
 
 /* Runs that the kernel refused, of all programs, since they were loaded. */
 uint64_t hooks_missed(struct bpf_object *object);

@@ -130,7 +130,7 @@ static void tell_once(struct kernel_names *names, enum sw_name_of of, uint64_t n
 {
 	char name[SW_NAME_LEN];
 
-	if (is_told(names, of, number) || names->count == TOLD_MAX)
+	if (!number || is_told(names, of, number) || names->count == TOLD_MAX)
 		return;
 	names->told[names->count++] = (struct told){.of = of, .number = number};
 	if (of == SW_NAME_REASON)
@@ -144,4 +144,9 @@ void kernel_names_of_drop(struct kernel_names *names, const struct sw_drop *drop
 {
 	tell_once(names, SW_NAME_REASON, drop->reason);
 	tell_once(names, SW_NAME_PLACE, drop->place);
+}
+
+void kernel_names_of_reason(struct kernel_names *names, uint32_t reason)
+{
+	tell_once(names, SW_NAME_REASON, reason);
 }

@@ -28,4 +28,7 @@ struct kernel_names *kernel_names_free(struct kernel_names *names);
  */
 void kernel_names_of_drop(struct kernel_names *names, const struct sw_drop *drop);
 
+/* Likewise, of a reason only. */
+void kernel_names_of_reason(struct kernel_names *names, uint32_t reason);
+
 #endif /* SYNWATCH_SOURCE_KERNEL_NAMES_H */

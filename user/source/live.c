@@ -43,6 +43,9 @@
  * a handshake that is silent beyond that is worth a look. */
 #define QUIET_DEFAULT_NS (1175 * NSEC_PER_MSEC)
 
+/* How long after its last trouble a listener's victims are still named. */
+#define TROUBLE_NS (10 * NSEC_PER_SEC)
+
 /* A clock step or drift worth a record. */
 #define CLOCK_SLACK_NS NSEC_PER_MSEC
 
@@ -51,9 +54,16 @@
 #define RING_ALL_BYTES	 (8U << 20)
 #define WAKEUP_ALL_BYTES (RING_ALL_BYTES / 8)
 
-/* A quarter of the 16384 that bpf/drop.bpf.h keeps; and a CPU's least in 100 ms. */
+/* A quarter of the 16384 that bpf/drop.bpf.h keeps: all CPUs together take four
+ * seconds to turn them over, the time in which the handshake they belong to claims
+ * them. And a CPU's least in 100 ms. */
 #define STRAYS_PER_SECOND 4096
 #define STRAYS_MIN	  8
+
+/* Server handshakes in trouble that are told one by one: more are a crowd. */
+#define TOLD_PER_SECOND 200
+#define TOLD_MIN	5
+#define TOLD_PER_PORT	20
 
 /* Records handled before signals and timers get their turn. */
 #define DRAIN_BUDGET 65536
@@ -120,7 +130,9 @@ static int on_record(void *ctx, void *data, size_t size)
 
 	/* The kernel side sends nothing else, and aligned. */
 	live->newest_ns = record->header.time_ns;
-	if (record->flags & SW_F_DROP)
+	if (record->header.kind == SW_CROWD)
+		kernel_names_of_reason(live->names, ((const struct sw_crowd *)data)->reason);
+	else if (record->flags & SW_F_DROP)
 		kernel_names_of_drop(live->names, &record->drop);
 	live->events->record(live->events->ctx, data, size);
 	return ++live->drained < DRAIN_BUDGET ? 0 : -EAGAIN;
@@ -136,25 +148,19 @@ static int drain(struct live *live)
 	return err < 0 ? err : 0;
 }
 
-/* Walks the map of handshakes in the kernel; what is overdue arrives through
- * the ring like everything else. */
-static void sweep(struct live *live)
+/* What is overdue, and what listeners threw away, arrives through the ring like
+ * everything else. */
+static void sweep(struct live *live, uint64_t now)
 {
-	char nothing[64];
-	ssize_t length;
-	int fd;
+	const struct synwatch__bss *kernel = live->skeleton->bss;
+	int err = hooks_sweep(&live->hooks);
 
-	if (!live->hooks.sweep)
-		return;
-	fd = bpf_iter_create(bpf_link__fd(live->hooks.sweep));
-	if (fd < 0) {
-		log_debug("cannot sweep: %s", strerror(errno));
-		return;
-	}
-	do
-		length = read(fd, nothing, sizeof(nothing));
-	while (length > 0 || (length < 0 && errno == EAGAIN));
-	(void)close(fd);
+	if (err)
+		log_debug("cannot sweep: %s", strerror(-err));
+	err = hooks_name_victims(&live->hooks, live->skeleton->obj,
+				 kernel->trouble_ns && now < kernel->trouble_ns + TROUBLE_NS);
+	if (err)
+		log_debug("cannot attach consume_skb: %s", strerror(-err));
 }
 
 static int read_totals(const struct live *live, struct sw_totals *ret_totals)
@@ -182,6 +188,9 @@ static int read_totals(const struct live *live, struct sw_totals *ret_totals)
 		ret_totals->ring_full += per_cpu[cpu].ring_full;
 		ret_totals->map_full += per_cpu[cpu].map_full;
 		ret_totals->suppressed += per_cpu[cpu].suppressed;
+		ret_totals->accepted += per_cpu[cpu].accepted;
+		ret_totals->synack_retransmits += per_cpu[cpu].synack_retransmits;
+		ret_totals->listen_drops += per_cpu[cpu].listen_drops;
 		ret_totals->missed += per_cpu[cpu].missed;
 	}
 out:
@@ -194,11 +203,15 @@ static void deliver_counts(struct live *live, const struct sw_totals *totals, ui
 	struct sw_counts counts = {
 		.healthy = totals->healthy - live->seen.healthy,
 		.syn_retransmits = totals->syn_retransmits - live->seen.syn_retransmits,
+		.accepted = totals->accepted - live->seen.accepted,
+		.synack_retransmits = totals->synack_retransmits - live->seen.synack_retransmits,
+		.listen_drops = totals->listen_drops - live->seen.listen_drops,
 	};
 
 	for (int i = 0; i < SW_LATENCY_SLOTS; i++)
 		counts.latency[i] = totals->latency[i] - live->seen.latency[i];
-	if (counts.healthy || counts.syn_retransmits)
+	if (counts.healthy || counts.syn_retransmits || counts.accepted ||
+	    counts.synack_retransmits || counts.listen_drops)
 		deliver(live, &counts.header, SW_COUNTS, sizeof(counts), now);
 }
 
@@ -246,7 +259,7 @@ static int turn(struct live *live)
 
 	if (now - live->last_sweep_ns >= SWEEP_NS) {
 		live->last_sweep_ns = now;
-		sweep(live);
+		sweep(live, now);
 		empty = drain(live) == 0;
 	}
 	/* Records that came while it was drained are younger than now. */
@@ -286,6 +299,8 @@ static int live_run(struct source *source, const struct source_events *events, u
 		if (!stop)
 			stop = turn(live);
 	}
+	live->skeleton->bss->flushing = true;
+	sweep(live, clock_monotonic_ns());
 	/* Nothing new from here on; then what is still in the ring. */
 	hooks_done(&live->hooks);
 	while (drain(live) == -EAGAIN)
@@ -344,14 +359,13 @@ static void describe_host(struct session *session, const struct live_options *op
 		session->filters[session->filter_count++] = options->words[i];
 }
 
-/* All CPUs together take four seconds to turn the kernel side's table of stray
- * drops over, the time in which the handshake they belong to claims them. */
-static uint64_t strays_per_window(void)
+/* One CPU's share of 100 ms. */
+static uint64_t per_window(uint64_t per_second, uint64_t min)
 {
 	int cpus = libbpf_num_possible_cpus();
-	uint64_t share = STRAYS_PER_SECOND / 10 / (cpus > 0 ? cpus : 1);
+	uint64_t share = per_second / 10 / (cpus > 0 ? cpus : 1);
 
-	return share > STRAYS_MIN ? share : STRAYS_MIN;
+	return share > min ? share : min;
 }
 
 static void configure(struct live *live, const struct live_options *options)
@@ -364,7 +378,10 @@ static void configure(struct live *live, const struct live_options *options)
 	config->stream_all = options->all;
 	config->resets_tell = bpf_program__autoload(live->skeleton->progs.tcp_receive_reset);
 	config->retries_tell = bpf_program__autoload(live->skeleton->progs.tcp_retransmit_skb_err);
-	config->strays_per_window = strays_per_window();
+	config->icmp_tells = bpf_program__autoload(live->skeleton->progs.icmp_send);
+	config->strays_per_window = per_window(STRAYS_PER_SECOND, STRAYS_MIN);
+	config->told_per_window = per_window(TOLD_PER_SECOND, TOLD_MIN);
+	config->told_per_port = TOLD_PER_PORT;
 	live->skeleton->bss->seeding = bpf_program__autoload(live->skeleton->progs.seed);
 	if (options->all) {
 		config->wakeup_bytes = WAKEUP_ALL_BYTES;
@@ -390,7 +407,7 @@ static int explain_refusal(int err)
 				"down (cat /sys/kernel/security/lockdown)");
 		break;
 	case ENOMEM:
-		log_error("no memory for the BPF maps (25 MiB, with --all 31 MiB): raise the "
+		log_error("no memory for the BPF maps (29 MiB, with --all 35 MiB): raise the "
 			  "memory limit of "
 			  "this cgroup");
 		break;

@@ -13,7 +13,7 @@
 
 #include "core/names.h"
 
-enum type { TYPE_UNSIGNED, TYPE_SIGNED, TYPE_ADDRESS, TYPE_COMM, TYPE_FLAGS };
+enum type { TYPE_UNSIGNED, TYPE_SIGNED, TYPE_ADDRESS, TYPE_COMM, TYPE_BYTES, TYPE_FLAGS };
 
 struct field {
 	const char *name;
@@ -86,6 +86,47 @@ static const struct field handshake_fields[] = {
 	HANDSHAKE("closer_tid", closer.tid),
 	HANDSHAKE_AS("closer_comm", closer.comm, TYPE_COMM),
 	HANDSHAKE("exit_code", closer.exit_code),
+	HANDSHAKE("backlog", listener.backlog),
+	HANDSHAKE("limit", listener.limit),
+	HANDSHAKE("requests", listener.requests),
+	HANDSHAKE("young", listener.young),
+	HANDSHAKE("syn_limit", listener.syn_limit),
+	HANDSHAKE("syncookies", listener.syncookies),
+	HANDSHAKE("abort_on_overflow", listener.abort_on_overflow),
+	HANDSHAKE("defer_accept", listener.defer_accept),
+	{},
+};
+
+#define CROWD(word, path)	   FIELD(sw_crowd, word, path, TYPE_UNSIGNED)
+#define CROWD_AS(word, path, kind) FIELD(sw_crowd, word, path, kind)
+
+static const struct field crowd_fields[] = {
+	CROWD("time_ns", header.time_ns),
+	CROWD("begin_ns", begin_ns),
+	CROWD_AS("laddr", tuple.laddr, TYPE_ADDRESS),
+	CROWD("lport", tuple.lport),
+	CROWD("netns", tuple.netns),
+	CROWD("family", tuple.family),
+	CROWD_AS("flags", flags, TYPE_FLAGS),
+	CROWD("pid", owner.pid),
+	CROWD("tid", owner.tid),
+	CROWD("uid", owner.uid),
+	CROWD("owners", owners),
+	CROWD("cgroup", owner.cgroup),
+	CROWD_AS("comm", owner.comm, TYPE_COMM),
+	CROWD("backlog", listener.backlog),
+	CROWD("limit", listener.limit),
+	CROWD("requests", listener.requests),
+	CROWD("young", listener.young),
+	CROWD("syn_limit", listener.syn_limit),
+	CROWD("syncookies", listener.syncookies),
+	CROWD("abort_on_overflow", listener.abort_on_overflow),
+	CROWD("defer_accept", listener.defer_accept),
+	CROWD("half_open", half_open),
+	CROWD("dropped", dropped),
+	CROWD("reason", reason),
+	CROWD("ignored", ignored),
+	CROWD_AS("addresses", addresses, TYPE_BYTES),
 	{},
 };
 
@@ -94,6 +135,9 @@ static const struct field counts_fields[] = {
 	FIELD(sw_counts, "time_ns", header.time_ns, TYPE_UNSIGNED),
 	FIELD(sw_counts, "healthy", healthy, TYPE_UNSIGNED),
 	FIELD(sw_counts, "syn_retransmits", syn_retransmits, TYPE_UNSIGNED),
+	FIELD(sw_counts, "accepted", accepted, TYPE_UNSIGNED),
+	FIELD(sw_counts, "synack_retransmits", synack_retransmits, TYPE_UNSIGNED),
+	FIELD(sw_counts, "listen_drops", listen_drops, TYPE_UNSIGNED),
 	{},
 };
 
@@ -145,11 +189,20 @@ static const struct flag flags[] = {
 	{"race_lost", SW_F_RACE_LOST},
 	{"bad_answer", SW_F_BAD_ANSWER},
 	{"drop", SW_F_DROP},
+	{"acked", SW_F_ACKED},
+	{"listener", SW_F_LISTENER},
+	{"cookies", SW_F_COOKIES},
+	{"listener_closed", SW_F_LISTENER_CLOSED},
+	{"reset_sent", SW_F_RESET_SENT},
+	{"icmp_sent", SW_F_ICMP_SENT},
+	{"icmp_tells", SW_F_ICMP_TELLS},
 };
 
 static const struct field *fields_of(int kind)
 {
 	switch (kind) {
+	case SW_CROWD:
+		return crowd_fields;
 	case SW_COUNTS:
 		return counts_fields;
 	case SW_LOSS:
@@ -253,6 +306,21 @@ static bool parse_comm(const char *text, size_t size, char *target)
 	return true;
 }
 
+/* Two hex digits each; those left out are 0. */
+static bool parse_bytes(const char *text, size_t size, uint8_t *target)
+{
+	for (size_t i = 0; *text; i++, text += 2) {
+		char hex[3] = "";
+
+		if (i >= size || !isxdigit((unsigned char)text[0]) ||
+		    !isxdigit((unsigned char)text[1]))
+			return false;
+		memcpy(hex, text, 2);
+		target[i] = (uint8_t)strtoul(hex, NULL, 16);
+	}
+	return true;
+}
+
 static bool parse_flags(char *text, void *target)
 {
 	char *rest = text;
@@ -284,6 +352,8 @@ static bool parse_field(const struct field *field, char *text, void *record)
 		return parse_address(text, target);
 	case TYPE_COMM:
 		return parse_comm(text, field->size, target);
+	case TYPE_BYTES:
+		return parse_bytes(text, field->size, target);
 	case TYPE_FLAGS:
 		return parse_flags(text, target);
 	}

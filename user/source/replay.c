@@ -121,6 +121,8 @@ static int read_head(struct replay *replay)
 
 static bool is_wanted(const struct replay *replay, const union decode_record *record)
 {
+	if (record->header.kind == SW_CROWD)
+		return filter_match_crowd(replay->filter, &record->crowd);
 	return decode_size(record->header.kind) != sizeof(record->handshake) ||
 	       filter_match(replay->filter, &record->handshake);
 }

@@ -152,13 +152,15 @@ static int find_all(struct seed *seed)
 	/* To go where one is takes the same privilege as to go anywhere. */
 	if (setns(seed->home_fd, CLONE_NEWNET)) {
 		log_info("without CAP_SYS_ADMIN handshakes that already hang in other network "
-			 "namespaces are not shown before their next retry");
+			 "namespaces are not shown before their next retry, and who listens there "
+			 "is not known");
 		return 0;
 	}
 	err = procfs_each_netns("/proc", visit, seed);
 	if (seed->unreachable)
 		log_info("%zu network namespaces cannot be entered: handshakes that already hang "
-			 "there are not shown before their next retry",
+			 "there are not shown before their next retry, and who listens there is "
+			 "not known",
 			 seed->unreachable);
 	return err;
 }
@@ -183,8 +185,8 @@ static void sort_sockets(struct seed *seed)
 	seed->count = count;
 	if (seed->count <= SW_SEED_MAX)
 		return;
-	log_warning("%zu handshakes are under way, %d are followed from now on, the others from "
-		    "their next retry",
+	log_warning("%zu sockets connect or listen, %d are looked up: handshakes of the others "
+		    "are followed from their next retry on, and nobody is named for them",
 		    seed->count, SW_SEED_MAX);
 	seed->count = SW_SEED_MAX;
 }
@@ -246,7 +248,7 @@ int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *fi
 		err = adopt_all(&seed, owners_fd);
 	if (err)
 		log_warning("handshakes that already hang may not be shown before their next "
-			    "retry: %s",
+			    "retry, and who listens may not be known: %s",
 			    strerror(-err));
 	err = 0;
 	/* Without the privilege to leave it was never left. */

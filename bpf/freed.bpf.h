@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a segment that the kernel frees means to its client and to its server. */
+#ifndef SYNWATCH_FREED_BPF_H
+#define SYNWATCH_FREED_BPF_H
+
+static __always_inline void segment_dropped(const struct sk_buff *skb,
+					    const struct segment *segment, struct sw_drop *drop,
+					    const struct sock *rx_sk, const struct answer *answer)
+{
+	const struct sock *sk, *owner;
+	struct handshake *h = handshake_of_segment(skb, segment, rx_sk, &sk);
+
+	drop_locate(skb, rx_sk, segment, drop);
+	drop_tell_client(segment, drop, h, sk, 0);
+	owner = BPF_CORE_READ(skb, sk);
+	if (segment->what == SW_DROP_SYNACK && drop->where == SW_DROP_OUTPUT && owner &&
+	    BPF_CORE_READ(owner, __sk_common.skc_state) == TCP_NEW_SYN_RECV)
+		request_event((const void *)owner,
+			      BPF_CORE_READ(owner, __sk_common.skc_cookie.counter), drop);
+	else
+		refusal_dropped(segment, drop, rx_sk, answer);
+}
+
+/* Freed without a reason: no drop, but perhaps what ended a request. */
+static __always_inline void segment_unexplained(const struct sk_buff *skb,
+						const struct segment *segment,
+						const struct sock *rx_sk)
+{
+	struct sw_tuple tuple = {};
+	struct sw_drop drop = {};
+
+	if (segment->what != SW_DROP_OTHER || !(segment->flags & TCP_FLAG_RST))
+		return;
+	drop_locate(skb, rx_sk, segment, &drop);
+	tuple_of_segment(segment, drop.netns, &tuple);
+	request_reset(&tuple);
+}
+
+/* The listener that a freed segment was for, where the kernel does not name it:
+ * tcp_v4_rcv() has taken the device away. */
+static __always_inline const struct sock *listener_of_segment(const struct sk_buff *skb,
+							      const struct segment *segment)
+{
+	const struct dst_entry *dst = skb_dst_of(skb);
+	struct sw_tuple tuple = {};
+
+	if (BPF_CORE_READ(skb, dev) || !dst || segment->what == SW_DROP_SYNACK)
+		return 0;
+	tuple_of_segment(segment, BPF_CORE_READ(dst, dev, nd_net.net, ns.inum), &tuple);
+	return listener_at(&tuple);
+}
+
+/* names_receiver: rx_sk is what TCP freed it for, NULL if it was nobody; else it
+ * is not known. */
+static __always_inline void segment_freed(const struct sk_buff *skb, const void *place,
+					  __u32 reason, const struct sock *rx_sk,
+					  bool names_receiver)
+{
+	struct segment segment = {};
+	struct answer answer = {};
+	const struct sock *receiver;
+	struct listener *listener;
+	struct sw_drop drop = {};
+
+	answer_take(skb, &answer);
+	if (is_consumed(reason) || is_copy(reason) || !segment_of_skb(skb, &segment))
+		return;
+	receiver = names_receiver ? rx_sk : listener_of_segment(skb, &segment);
+	listener = listener_of_sock(receiver);
+	if (listener)
+		listener_discarded(receiver, listener, reason);
+	if (segment.what == SW_DROP_OTHER)
+		refusal_aborted(&segment, &answer, place, reason);
+	if (!is_reason(reason)) {
+		segment_unexplained(skb, &segment, rx_sk);
+		return;
+	}
+	drop.place = (__u64)place;
+	drop.reason = reason;
+	drop.what = segment.what;
+	segment_dropped(skb, &segment, &drop, rx_sk, &answer);
+}
+
+#endif /* SYNWATCH_FREED_BPF_H */

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SYNs (and ACKs that would complete a handshake) that the namespace they are
+ * for throws away or refuses. There is no request to follow: each is told once,
+ * by its ISN and ports, and what its client repeats is the same again.
+ */
+#ifndef SYNWATCH_REFUSAL_BPF_H
+#define SYNWATCH_REFUSAL_BPF_H
+
+struct refusal_key {
+	__u32 isn;
+	__u32 netns;
+	__be16 sport;
+	__be16 dport;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct refusal_key);
+	__type(value, __u8);
+} refusals SEC(".maps");
+
+/* What this host sent in answer to a segment. */
+struct answer {
+	__u64 listener; /* tcp_send_reset's socket, if it listens */
+	__u32 flags;	/* SW_F_ICMP_SENT, SW_F_RESET_SENT */
+	__u8 type;
+	__u8 code;
+	__u8 reserved[2];
+};
+
+/* The newest of this CPU: icmp_send and tcp_send_reset come just before the
+ * segment is freed, with the same skb. */
+struct answered {
+	__u64 skb;
+	__u64 time_ns;
+	struct answer answer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct answered);
+} answers SEC(".maps");
+
+/* The segment is freed at once; what has its address later is another one. */
+#define ANSWER_NS NSEC_PER_MSEC
+
+static __always_inline void answer_note(const struct sk_buff *skb, const struct answer *answer)
+{
+	struct answered *here;
+	__u32 zero = 0;
+
+	here = bpf_map_lookup_elem(&answers, &zero);
+	if (!here)
+		return;
+	here->skb = (__u64)skb;
+	here->time_ns = bpf_ktime_get_ns();
+	here->answer = *answer;
+}
+
+/* Takes the answer to this segment; no flags are set if none is known. */
+static __always_inline void answer_take(const struct sk_buff *skb, struct answer *ret_answer)
+{
+	struct answered *here;
+	__u32 zero = 0;
+
+	here = bpf_map_lookup_elem(&answers, &zero);
+	if (!here || here->skb != (__u64)skb)
+		return;
+	here->skb = 0;
+	if (bpf_ktime_get_ns() - here->time_ns < ANSWER_NS)
+		*ret_answer = here->answer;
+}
+
+static __always_inline void tuple_of_segment(const struct segment *segment, __u32 netns,
+					     struct sw_tuple *tuple)
+{
+	__builtin_memcpy(tuple->laddr, segment->daddr, sizeof(tuple->laddr));
+	__builtin_memcpy(tuple->raddr, segment->saddr, sizeof(tuple->raddr));
+	tuple->lport = bpf_ntohs(segment->dport);
+	tuple->rport = bpf_ntohs(segment->sport);
+	tuple->netns = netns;
+	tuple->family = segment->family;
+}
+
+/* False if it has been told before; else it is from now on. */
+static __always_inline bool refusal_is_new(const struct segment *segment, __u32 netns,
+					   bool remember)
+{
+	struct refusal_key key = {
+		.isn = segment->isn,
+		.netns = netns,
+		.sport = segment->sport,
+		.dport = segment->dport,
+	};
+	__u8 yes = 1;
+
+	if (bpf_map_lookup_elem(&refusals, &key))
+		return false;
+	if (remember)
+		(void)bpf_map_update_elem(&refusals, &key, &yes, BPF_ANY);
+	return true;
+}
+
+static __always_inline void refusal_emit(const struct segment *segment,
+					 const struct sw_tuple *tuple, const struct sw_drop *drop,
+					 const struct sock *sk, const struct answer *answer,
+					 __u64 now)
+{
+	struct sw_handshake *record = emit_reserve(SW_SYN_DROP, now);
+	struct listener *listener;
+
+	if (!record)
+		return;
+	record->cookie = (__u64)segment->isn << 32 | (__u32)tuple->rport << 16 | tuple->lport;
+	record->start_ns = record->syn_ns = now;
+	record->isn = segment->isn;
+	record->flags = SW_F_ISN | SW_F_DROP;
+	record->tuple = *tuple;
+	record->drop = *drop;
+	record->drop.count = 1;
+	if (config.icmp_tells)
+		record->flags |= SW_F_ICMP_TELLS;
+	if (answer && answer->flags) {
+		record->flags |= answer->flags;
+		record->icmp.version = segment->family;
+		record->icmp.type = answer->type;
+		record->icmp.code = answer->code;
+	}
+	record->timer.tick_ns = config.tick_ns;
+	record->old_state = record->new_state = TCP_LISTEN;
+	handshake_fill_listener(record, sk);
+	listener = listener_of_sock(sk);
+	if (listener && !drop->reason)
+		listener_read_recent(sk, listener, now, &record->listener, &record->flags);
+	emit_submit(record);
+}
+
+/* sk: the listener, NULL if there is none or it is not known. */
+static __always_inline void refusal_tell(const struct segment *segment, const struct sw_drop *drop,
+					 const struct sock *sk, const struct answer *answer)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct sw_tuple tuple = {};
+	struct crowd *crowd;
+
+	tuple_of_segment(segment, drop->netns, &tuple);
+	if (!filter_role(SW_FILTER_SERVER) || filter_tuple(&tuple) == FILTER_REFUSE)
+		return;
+	if (!sk)
+		sk = listener_at(&tuple);
+	if (!filter_listener(sk, listener_of_sock(sk)) ||
+	    !refusal_is_new(segment, drop->netns, false))
+		return;
+	crowd = crowd_at(&tuple, sk);
+	if (crowd_tells(crowd, now, 1)) {
+		(void)refusal_is_new(segment, drop->netns, true);
+		refusal_emit(segment, &tuple, drop, sk, answer, now);
+	} else if (drop->reason) {
+		crowd_count_dropped(crowd, tuple.raddr, drop->reason, now);
+	} else {
+		struct listener *listener = listener_of_sock(sk);
+		struct sw_listener queues = {};
+		__u32 flags = 0;
+
+		if (listener)
+			listener_read_recent(sk, listener, now, &queues, &flags);
+		crowd_count_ignored(crowd, 1, &queues, now);
+	}
+}
+
+/* kfree_skb, with a reason. */
+static __always_inline void refusal_dropped(const struct segment *segment,
+					    const struct sw_drop *drop, const struct sock *rx_sk,
+					    const struct answer *answer)
+{
+	if (segment->what == SW_DROP_SYN && drop->where == SW_DROP_LOCAL)
+		refusal_tell(segment, drop, listener_of_sock(rx_sk) ? rx_sk : 0, answer);
+}
+
+/* An ACK that was answered with a RST although its listener listens: by
+ * tcp_check_req(), with tcp_abort_on_overflow and the accept queue full. */
+static __always_inline void refusal_aborted(const struct segment *segment,
+					    const struct answer *answer, const void *place,
+					    __u32 reason)
+{
+	struct sw_drop drop = {
+		.place = (__u64)place,
+		.reason = reason,
+		.what = SW_DROP_OTHER,
+		.where = SW_DROP_LOCAL,
+	};
+	struct sw_listener queues = {};
+	const struct sock *sk;
+	__u32 flags = 0;
+
+	if (!answer->listener || segment->flags & TCP_FLAG_RST)
+		return;
+	sk = (const void *)answer->listener;
+	listener_read(sk, &queues, &flags);
+	if (!queues.abort_on_overflow || queues.backlog <= queues.limit)
+		return;
+	drop.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	refusal_tell(segment, &drop, sk, answer);
+}
+
+/* A SYN that its listener threw away without a word. */
+static __always_inline void refusal_ignored(const struct sk_buff *skb,
+					    const struct segment *segment, __u32 netns,
+					    const struct sock *listener)
+{
+	const struct sw_drop drop = {
+		.netns = netns,
+		.what = SW_DROP_SYN,
+		.where = SW_DROP_LOCAL,
+	};
+	const struct sock *sk;
+	struct handshake *h = handshake_of_segment(skb, segment, 0, &sk);
+
+	drop_tell_client(segment, &drop, h, sk, (__u64)listener);
+	refusal_tell(segment, &drop, listener, 0);
+}
+
+/*
+ * consume_skb of a SYN that TCP has taken: tcp_rcv_state_process() frees those
+ * that were answered and those that were not alike. If its listener has counted
+ * a drop that nobody has accounted for, this was it.
+ */
+static __always_inline void refusal_consumed(const struct sk_buff *skb)
+{
+	const struct dst_entry *dst;
+	struct segment segment = {};
+	struct sw_tuple tuple = {};
+	struct port_key key = {};
+	struct port *port;
+
+	/* tcp_v4_rcv() takes the device away before it hands the SYN on. */
+	if (BPF_CORE_READ(skb, dev) || !segment_of_skb(skb, &segment) ||
+	    segment.what != SW_DROP_SYN)
+		return;
+	dst = skb_dst_of(skb);
+	if (!dst)
+		return;
+	tuple_of_segment(&segment, BPF_CORE_READ(dst, dev, nd_net.net, ns.inum), &tuple);
+	key.netns = tuple.netns;
+	key.port = tuple.lport;
+	port = bpf_map_lookup_elem(&ports, &key);
+	if (!port)
+		return;
+	for (int i = 0; i < PORT_LISTENERS; i++) {
+		const struct sock *sk = (const void *)port->listeners[i];
+		struct listener *listener = listener_of_sock(sk);
+
+		if (listener && listener_has_address(sk, tuple.laddr) &&
+		    listener_account(sk, listener)) {
+			refusal_ignored(skb, &segment, tuple.netns, sk);
+			return;
+		}
+	}
+}
+
+#endif /* SYNWATCH_REFUSAL_BPF_H */
