@@ -155,6 +155,12 @@ deps: ## install what the build needs (root; apt, elsewhere names the packages)
 
 deps-test: ## install what the tests need, too
 	@$(need) install build unit demo live
+	+@$(submake) $(O)/nginx
+
+# A server for the tests to use. As a package it would also be one for this host.
+$(O)/nginx:
+	@mkdir -p $(@D)
+	@.ci/deps unpack nginx $@ || echo 'synwatch: no nginx: its tests are skipped' >&2
 
 live: deps ## install, build, watch this host (root); ARGS='--port 443' passes options
 	+@$(submake) $(jobs) all
@@ -215,7 +221,7 @@ uninstall: ## remove what install put there
 
 # By name: O may be a directory that holds other things.
 clean: ## remove what was built
-	rm -rf $(addprefix $(O)/,synwatch libcore.a bpf user tests san *.flags version deps.found)
+	rm -rf $(addprefix $(O)/,synwatch libcore.a bpf user tests san nginx *.flags version deps.found)
 	@rmdir $(O) 2>/dev/null || true
 
 help: ## print this list

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs inside a namespace: makes connections when told to.
+"""Runs inside a namespace: makes connections, or takes them, when told to.
 
 One JSON object a line on stdin says what to do, one on stdout what came of
 it. Operations run in the main thread, so a blocking connect() blocks the
@@ -42,6 +42,32 @@ class Operations:
         began = time.time()
         error = sock.connect_ex((address, port))
         return {"errno": errno.errorcode.get(error), "began": began, "ended": time.time()}
+
+    def listen(self, address, port, backlog=128, name="l", options=()):
+        sock = socket.socket(_family(address), socket.SOCK_STREAM)
+        self._sockets[name] = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        for option in options:
+            sock.setsockopt(*option)
+        sock.bind((address, port))
+        sock.listen(backlog)
+        return {}
+
+    def accept(self, count=1, name="l"):
+        """So many, each waited for and kept open; the ports that they come from."""
+        ports = []
+        for _ in range(count):
+            sock, peer = self._sockets[name].accept()
+            self._sockets[f"{name}-{peer[1]}"] = sock
+            ports.append(peer[1])
+        return {"ports": ports}
+
+    def fast_open(self, address, port, text, name="s"):
+        """connect() and send(), at best in one segment."""
+        sock = self._sockets[name] = socket.socket(_family(address), socket.SOCK_STREAM)
+        return {"sent": sock.sendto(text.encode(), socket.MSG_FASTOPEN, (address, port))}
 
     def wait_error(self, name="s"):
         """What an event loop does: poll(), then SO_ERROR."""

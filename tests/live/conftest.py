@@ -21,14 +21,13 @@ from pathlib import Path
 import pytest
 
 from netlab import Lab, Way
-from watch import TerminalWatch, Watch, program
+from watch import SPOILT, TerminalWatch, Watch, program
 
 # What synwatch names when it is the privileges that are missing.
 PRIVILEGE = "CAP_BPF"
 
 # Of the live tests of one run, this many may be spoilt by the host.
-SPOILT_MAX = 5
-SPOILT = "the kernel did not run every program for this test"
+SPOILT_MAX = 12
 
 _no_live = pytest.StashKey()
 _watches = pytest.StashKey()
@@ -37,6 +36,7 @@ _spoilt = []
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow(seconds): waits that long, so it starts early")
+    config.addinivalue_line("markers", "role(role): every watch shows that side only")
     config.addinivalue_line("markers", "alone: shows in every watch of this host, so no other "
                                        "live test runs meanwhile")
     # Asked once, by the process that starts the workers.
@@ -114,7 +114,9 @@ def agent(lab):
 @pytest.fixture
 def watch(lab, request):
     """watch(*options, netns=...): a Watch of this lab; its lines are shown if the test fails."""
-    yield from _starter(lab, Watch, request.node.stash.setdefault(_watches, []))
+    role = request.node.get_closest_marker("role")
+    always = ("--role", *role.args) if role else ()
+    yield from _starter(lab, Watch, request.node.stash.setdefault(_watches, []), always)
 
 
 @pytest.fixture
@@ -139,8 +141,9 @@ def cgroup():
     group.rmdir()
 
 
-def _starter(lab, kind, started):
+def _starter(lab, kind, started, always=()):
     def start(*options, netns=None, **arguments):
+        options = *always, *options
         chosen = [lab.client, lab.server] if netns is None else netns
         if chosen:
             options = "--netns", ",".join(each.path for each in chosen), *options

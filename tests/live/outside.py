@@ -109,6 +109,13 @@ def answer(syn, flags, ack=1, options=()):
                                options=list(options))
 
 
+def segment(source, way, sport, dport, **tcp):
+    """A segment from an address out there to the server of that way."""
+    header = IP if way.family == 4 else IPv6
+    return header(src=source, dst=way.raddr) / TCP(**{"sport": sport, "dport": dport, "flags": "S",
+                                                      "window": 65535} | tcp)
+
+
 def timestamp(syn):
     """TSval of the SYN."""
     return dict(syn[TCP].options)["Timestamp"][0]

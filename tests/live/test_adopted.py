@@ -12,6 +12,8 @@ import pytest
 from expect import client_of, has, on_wire, seconds
 from netlab import MAPPED, V4, V6, Namespace, run
 
+pytestmark = pytest.mark.role("client")
+
 PORT = 80
 UID = 54321
 
@@ -130,7 +132,7 @@ def test_every_filter(lab, agent, watch, hang, way):
                   f"-{way.family}", "-u 0", f"--comm {agent.COMM}", "-r client",
                   f"-p {agent.pid} -u 0 --comm {agent.COMM} -P 5001"]
     keeping_out = [f"-p {os.getpid()}", "-P 81", "--lport 80", "--rport 5001", "-H 192.0.2.1",
-                   f"-{other}", "-u 1", "--comm other", "-r server", f"-p {agent.pid} -u 1"]
+                   f"-{other}", "-u 1", "--comm other", f"-p {agent.pid} -u 1"]
     seeing = [watch(*options.split()) for options in letting_in]
     blind = [watch(*options.split()) for options in keeping_out]
     blind.append(watch(netns=[lab.server]))

@@ -6,6 +6,8 @@ import pytest
 from expect import client_of, has, on_wire, seen
 from netlab import MAPPED, V4, V6
 
+pytestmark = pytest.mark.role("client")
+
 PORT = 80
 
 every_way = pytest.mark.parametrize("way", [V4, V6, MAPPED])
@@ -15,7 +17,7 @@ every_way = pytest.mark.parametrize("way", [V4, V6, MAPPED])
 def test_established_has_start_and_end_with_all(lab, agent, watch, way):
     lab.server.listen(PORT)
     wire = lab.server.sniff()
-    watching = watch("--all", "--role", "client")
+    watching = watch("--all")
 
     assert agent.connect(way.target, PORT)["errno"] is None
 
@@ -45,7 +47,7 @@ def test_established_is_only_counted_without_all(lab, agent, watch, way):
 def test_late_established_keeps_the_cause_of_its_trouble(lab, agent, watch, way):
     lab.server.listen(PORT)
     wire = lab.server.sniff()
-    watching = watch("--role", "client")
+    watching = watch()
 
     with lab.server.rule(f"INPUT -p tcp --dport {PORT} -j DROP", way):
         agent.start_connect(way.target, PORT)

@@ -11,6 +11,8 @@ import bpfdrop
 from expect import client_of, dropped, has, needs, on_wire
 from netlab import V4, V6
 
+pytestmark = pytest.mark.role("client")
+
 PORT = 80
 
 RETRIES = "net.ipv4.tcp_syn_retries"
@@ -209,7 +211,7 @@ def test_bpf_program_on_a_device(lab, agent, watch, way, case):
     netns = getattr(lab, where)
     lab.server.listen(PORT)
     bpfdrop.refuse_device(netns, netns.DEVICE, direction)
-    watching = watch("--role", "client")
+    watching = watch()
     needs(watching, "kfree_skb")
 
     agent.start_connect(way.target, PORT)
@@ -290,7 +292,7 @@ def test_full_accept_queue_leaves_no_trace_of_a_drop(lab, agent, watch, way):
     with lab.server.entered():
         lab.server.owns(socket.create_server((way.raddr, PORT), family=family, backlog=0))
     assert agent.connect(way.target, PORT, name="fills it")["errno"] is None
-    watching = watch("--role", "client")
+    watching = watch()
     lines, syns = hangs(lab, agent, watching, way, "no_answer", "no answer")
     all_sent(lines, [syn for syn in syns if syn.sport == lines[0]["lport"]])
     for line in lines:
@@ -484,7 +486,7 @@ def test_answered_late_it_keeps_its_cause(lab, agent, watch, way, case):
     netns = getattr(lab, where)
     lab.client.sysctl(RETRIES, 6)
     lab.server.listen(PORT)
-    watching = watch("--role", "client")
+    watching = watch()
     needs(watching, "kfree_skb")
 
     with netns.rule(rule, way):

@@ -6,6 +6,8 @@ import pytest
 from expect import client_of, has, on_wire, seen
 from netlab import MAPPED, V4, V6
 
+pytestmark = pytest.mark.role("client")
+
 PORT = 80
 
 

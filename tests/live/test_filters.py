@@ -64,7 +64,6 @@ def case(name, options, wanted, unwanted):
          [Call(V6.target, 81)]),
     case("v4", "-4", [Call(V4.target, 81), Call(MAPPED.target, 82)], [Call(V6.target, 81)]),
     case("v6", "-6", [Call(V6.target, 81)], [Call(V4.target, 81), Call(MAPPED.target, 82)]),
-    case("role", "-r client", [Call(V4.target, 81)], []),
     case("port-and-family", "-P 81,82 -6", [Call(V6.target, 81), Call(V6.target, 82)],
          [Call(V4.target, 81), Call(V6.target, 83)]),
     case("pid-and-host-and-rport", "-p {other} -H ::1 --rport 81",
@@ -75,7 +74,7 @@ def test_refused(lab, agent, watch, options, wanted, unwanted):
     other = lab.client.agent()
     other.call("uid", uid=UID)
     other.call("comm", hexadecimal=b"other-agent".hex())
-    watching = watch(*options.format(agent=agent.pid, other=other.pid).split())
+    watching = watch("-r", "client", *options.format(agent=agent.pid, other=other.pid).split())
 
     def carry_out(calls):
         for call in calls:
@@ -102,7 +101,7 @@ def test_netns(lab, agent, watch, spelling):
     with_both = f"{lab.client.inode},{lab.server.inode}"
     value = {"path": lab.client.path, "name": lab.client.name, "inode": lab.client.inode,
              "pid": agent.pid, "several": with_both}[spelling]
-    watching = watch("--netns", value, netns=[])
+    watching = watch("--netns", value, "--role", "client", netns=[])
 
     for who in stranger, agent, stranger:
         assert who.connect("127.0.0.1", 81)["errno"] == "ECONNREFUSED"
@@ -145,6 +144,7 @@ def check_each(watch, stimulus, wanted, letting_in, keeping_out):
 
 
 def test_every_filter_on_a_retry(lab, agent, watch):
+    """The server's side, of which the same filters may let something in, is kept out."""
     lab.server.iptables("-I INPUT -p tcp --dport 81 -j DROP")
     check_each(
         watch,
@@ -152,8 +152,24 @@ def test_every_filter_on_a_retry(lab, agent, watch):
         {"type": "stall", "pid": agent.pid, "rport": 81},
         [f"-p {agent.pid}", "-P 81", "--lport 5001", "--rport 81", f"-H {V4.raddr}", "-4", "-u 0",
          f"--comm {agent.COMM}", "-r client"],
-        [f"-p {os.getpid()}", "-P 82", "--lport 81", "--rport 5001", "-H 127.0.0.1", "-6",
-         f"-u {UID}", "--comm other", "-r server"])
+        [f"-p {os.getpid()}", "-P 82", "--lport 81 -r client", "--rport 5001 -r client",
+         "-H 127.0.0.1", "-6", f"-u {UID}", "--comm other"])
+
+
+def test_every_filter_on_a_drop_of_the_server(lab, agent, watch):
+    server = lab.server.agent()
+    server.call("uid", uid=UID)
+    server.call("listen", address=V4.raddr, port=8081)
+    lab.server.iptables("-I INPUT -p tcp --dport 8081 -j DROP")
+    check_each(
+        watch,
+        lambda: agent.start_connect(V4.target, 8081, bind=["0.0.0.0", 5001]),
+        {"type": "end", "role": "server", "lport": 8081, "pid": server.pid},
+        [f"-p {server.pid}", "-P 8081", "-P 5001", "--lport 8081", "--rport 5001",
+         f"-H {V4.raddr}", f"-H {V4.laddr}", "-4", f"-u {UID}", f"--comm {server.COMM} -r server",
+         "-r server"],
+        [f"-p {os.getpid()}", f"-p {agent.pid} -r server", "-P 82", "--lport 5001 -r server",
+         "--rport 8081 -r server", "-H 127.0.0.1", "-6", "-u 0 -r server", "--comm other"])
 
 
 def test_every_filter_on_a_local_error(lab, agent, watch):
@@ -168,13 +184,16 @@ def test_every_filter_on_a_local_error(lab, agent, watch):
 
 
 def test_every_filter_on_a_syn_ack_retry(lab, agent, watch):
-    lab.server.listen(81)
-    lab.server.iptables("-I INPUT -p tcp --dport 81 --tcp-flags SYN,ACK,RST ACK -j DROP")
+    server = lab.server.agent()
+    server.call("uid", uid=UID)
+    server.call("listen", address="::", port=8081)
+    lab.server.iptables("-I INPUT -p tcp --dport 8081 --tcp-flags SYN,ACK,RST ACK -j DROP")
     check_each(
         watch,
-        lambda: agent.connect(V4.target, 81, bind=["0.0.0.0", 5001]),
-        {"type": "stall", "role": "server", "lport": 81},
-        ["-P 81", "-P 5001", "--lport 81", "--rport 5001", f"-H {V4.raddr}", f"-H {V4.laddr}", "-4",
-         "-u 0", "-r server"],
-        [f"-p {agent.pid}", "-P 82", "--lport 5001", "--rport 81", "-H 127.0.0.1", "-6",
-         f"-u {UID}", "--comm other", "-r client"])
+        lambda: agent.connect(V4.target, 8081, bind=["0.0.0.0", 5001]),
+        {"type": "stall", "role": "server", "lport": 8081, "pid": server.pid},
+        [f"-p {server.pid}", "-P 8081", "-P 5001", "--lport 8081", "--rport 5001",
+         f"-H {V4.raddr}", f"-H {V4.laddr}", "-4", f"-u {UID}", f"--comm {server.COMM}",
+         "-r server"],
+        [f"-p {agent.pid}", "-P 82", "--lport 5001", "--rport 8081", "-H 127.0.0.1", "-6",
+         "-u 0", "--comm other", "-r client"])

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A flood of dropped SYNs beside handshakes that hang."""
 
-import re
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from expect import client_of, dropped, has, needs
-from netlab import V4, V6, mac, run
+from flooding import Flood, rss
+from netlab import V4, V6
 
 PORT = 80
 FLOODED_PORT = 81
@@ -19,54 +16,27 @@ RSS_GROWTH_MAX = 8 << 20
 RETRIES = "net.ipv4.tcp_syn_retries"
 
 
-@pytest.fixture
-def flood(lab, tmp_path):
-    """One core sends SYNs to a port that drops them: flood() is the process, its output the
-    number a second."""
-    program = tmp_path / "flood"
-    run("cc", "-O2", "-D_GNU_SOURCE", "-o", program, Path(__file__).with_name("flood.c"))
-    lab.server.iptables(f"-I INPUT -p tcp --dport {FLOODED_PORT} -j DROP")
-    started = []
-
-    def start():
-        command = lab.client.command(program, lab.client.DEVICE, mac(0, 2), V4.raddr,
-                                     FLOODED_PORT, SECONDS)
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def rss(pid):
-    """Bytes resident."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.M).group(1)) << 10
-
-
 @pytest.mark.alone
 @pytest.mark.slow(SECONDS)
-def test_flood_of_dropped_syns_hides_no_handshake(lab, watch, flood):
+def test_flood_of_dropped_syns_hides_no_handshake(lab, watch, tmp_path):
+    lab.server.iptables(f"-I INPUT -p tcp --dport {FLOODED_PORT} -j DROP")
     lab.client.sysctl(RETRIES, 1)
     agents = {way: lab.client.agent() for way in (V4, V6)}
     for way in agents:
         lab.server.iptables(f"-I INPUT -p tcp --dport {PORT} -j DROP", way)
-    watching = watch()
+    watching = watch("--role", "client")
     needs(watching, "kfree_skb")
     before = rss(watching.pid)
 
-    flooding = flood()
-    watching.wait_for(type="loss")  # from now on it is a flood
-    for way, agent in agents.items():
-        agent.start_connect(way.target, PORT)
-    replies = [agent.result() for agent in agents.values()]
-    assert flooding.poll() is None, "it was over before the handshakes were"
-    growth = rss(watching.pid) - before
-    assert growth < RSS_GROWTH_MAX, growth
-    assert float(flooding.communicate()[0]) > 10000, "no flood"
+    with Flood(lab, tmp_path, FLOODED_PORT, SECONDS) as flood:
+        watching.wait_for(type="loss")  # from now on it is a flood
+        for way, agent in agents.items():
+            agent.start_connect(way.target, PORT)
+        replies = [agent.result() for agent in agents.values()]
+        assert flood.is_running, "it was over before the handshakes were"
+        growth = rss(watching.pid) - before
+        assert growth < RSS_GROWTH_MAX, growth
+        assert flood.sent() > SECONDS * 10000, "no flood"
 
     assert [reply["errno"] for reply in replies] == ["ETIMEDOUT"] * 2
     summary = watching.stop()

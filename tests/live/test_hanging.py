@@ -8,6 +8,8 @@ import pytest
 from expect import client_of, has, on_wire, seconds, seen
 from netlab import MAPPED, V4, V6
 
+pytestmark = pytest.mark.role("client")
+
 PORT = 80
 
 TCP_SYNCNT = 7
@@ -122,7 +124,7 @@ def test_stall_after_more_than_the_first_retry(lab, watch):
     lab.server.listen(PORT)
     wire = lab.server.sniff()
     patient, hanging = lab.client.agent(), lab.client.agent()
-    watching = watch("--stall-after", "5s", "--role", "client")
+    watching = watch("--stall-after", "5s")
 
     lab.server.iptables(f"-I INPUT -p tcp --dport {PORT + 1} -j DROP")
     hanging.start_connect(V4.target, PORT + 1)

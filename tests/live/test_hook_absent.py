@@ -15,6 +15,7 @@ from expect import client_of, has
 from netlab import V4, V6
 from outside import V4 as OUTSIDE_V4
 from outside import Outside, answer
+from serving import Counters, fill, of_server
 
 PORT = 80
 
@@ -104,9 +105,35 @@ def test_bad_answer_needs_one_of_its_two_witnesses(lab, agent, without, hooks, c
 @every_way
 def test_without_resets_a_refusal_is_not_called_one(lab, agent, without, way):
     """Nor a rejection: the errno is the same, but what brought it was not seen."""
-    watching = without(["tcp_receive_reset"])
+    watching = without(["tcp_receive_reset"], "--role", "client")
     assert agent.connect(way.target, PORT)["errno"] == "ECONNREFUSED"
     end = watching.wait_for(type="end")
     has(end, **client_of(agent, lab, way, PORT), verdict="unknown", errno="ECONNREFUSED",
         icmp=None)
     assert end["cause"] not in ("rst", "icmp"), end
+
+
+def test_without_icmp_a_rejection_is_no_more_than_a_drop(lab, agent, without):
+    lab.server.iptables(f"-I INPUT -p tcp --dport {PORT} -j REJECT")
+    watching = without(["icmp_send"], "--role", "server")
+    agent.start_connect(V4.target, PORT)
+    end = watching.wait_for(type="end")
+    has(end, verdict="ignored", cause="netfilter", icmp=None)
+    assert "REJECT" in end["why"], end
+
+
+@pytest.mark.slow(1)
+@every_way
+def test_without_consumed_ones_nobody_is_named_who_was_ignored(lab, agent, without, way):
+    """That somebody was, the listener itself has counted."""
+    server = lab.server.agent()
+    server.call("listen", address=way.raddr, port=PORT, backlog=0)
+    fill(lab.client.agent(), lab, way, 1)
+    watching = without(["consume_skb"], "--role", "server")
+    counters = Counters(lab.server)
+    agent.start_connect(way.target, PORT)
+    crowd = watching.wait_for(type="crowd")
+    has(crowd, cause="accept_queue_full", pid=server.pid, lport=PORT, half_open=0, dropped=0)
+    agent.kill()
+    counters.check(watching)
+    assert of_server(watching) == []

@@ -19,7 +19,7 @@ PORT = 80
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_signal_ends_it_in_good_order(lab, agent, watch, number):
-    watching = watch()
+    watching = watch("--role", "client")
     assert agent.connect(V4.target, PORT)["errno"] == "ECONNREFUSED"
     # Nobody waits for the line: it may not get lost on the way out.
     watching.stop(number)  # asserts status 0 and the summary as last line
@@ -84,7 +84,7 @@ def test_duration_ends_it(watch):
 
 def test_count_ends_it_after_so_many_ends(lab, agent, watch):
     lab.server.listen(PORT)
-    watching = watch("-c", "2")
+    watching = watch("-c", "2", "--role", "client")
     # Healthy ones are not shown, so they do not count.
     assert agent.connect(V4.target, PORT, name="healthy")["errno"] is None
     for port in 81, 82, 83:

@@ -7,6 +7,8 @@ import bpfdrop
 from expect import client_of, has
 from netlab import MAPPED, V4, V6
 
+pytestmark = pytest.mark.role("client")
+
 PORT = 80
 
 PREFIXES = {V4: "198.51.100.", V6: "2001:db8::", MAPPED: "::ffff:198.51.100."}
@@ -60,7 +62,7 @@ def test_cgroup_program_that_forbids_it(lab, agent, watch, cgroup, way):
 def test_no_port_left(lab, agent, watch, way):
     lab.client.sysctl("net.ipv4.ip_local_port_range", "40000 40001")
     lab.server.listen(PORT)
-    watching = watch("--role", "client")
+    watching = watch()
 
     for name in "first", "second":
         assert agent.connect(way.target, PORT, name=name)["errno"] is None

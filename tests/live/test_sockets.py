@@ -8,6 +8,8 @@ import pytest
 from expect import client_of, has
 from netlab import V4
 
+pytestmark = pytest.mark.role("client")
+
 PORT = 80
 
 IPPROTO_MPTCP = 262
@@ -18,7 +20,7 @@ TCP_FASTOPEN_CONNECT = 30
 def test_mptcp_socket_is_one_handshake(lab, agent, watch):
     """The MPTCP socket changes states beside the TCP subflow that does the work."""
     lab.server.listen(PORT)
-    watching = watch("--all", "--role", "client")
+    watching = watch("--all")
 
     reply = agent.connect(V4.target, PORT, protocol=IPPROTO_MPTCP)
     if reply["errno"] in ("EPROTONOSUPPORT", "ENOPROTOOPT"):
@@ -39,7 +41,7 @@ def test_deferred_fast_open_starts_with_its_syn(lab, agent, watch):
     wire = lab.server.sniff()
     options = [(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)]
     for name in "asks-for-cookie", "has-cookie":
-        watching = watch("--all", "--role", "client")
+        watching = watch("--all")
         assert agent.connect(V4.target, PORT, name=name, options=options)["errno"] is None
         if name == "has-cookie":
             if len(wire.syns(PORT)) == 2:
