@@ -14,7 +14,9 @@ struct crowd {
 	__u32 dropped;
 	__u32 reason;
 	__u32 ignored;
-	__u32 family;
+	__u16 family;
+	bool limited; /* not all of it was told one by one */
+	__u8 reserved;
 	__u64 listener;		   /* key in listeners, 0: not known */
 	struct sw_listener queues; /* when it ignored the last of those */
 	__u8 laddr[16];
@@ -121,8 +123,10 @@ static __always_inline bool crowd_tells(struct crowd *crowd, __u64 now, __u32 sh
 		crowd->second_ns = now;
 		crowd->told = 0;
 	}
-	if (crowd->told >= shares * config.told_per_port || !told_allowed(now, crowd->told))
+	if (crowd->told >= shares * config.told_per_port || !told_allowed(now, crowd->told)) {
+		crowd->limited = true;
 		return false;
+	}
 	crowd->told++;
 	return true;
 }

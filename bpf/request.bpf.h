@@ -99,13 +99,18 @@ static __always_inline void request_fill(struct sw_handshake *record, const stru
 	record->old_state = record->new_state = TCP_SYN_RECV;
 }
 
-/* May one that is not known be told? */
+/* May one that is not known be told? resends: how often its SYN-ACK has been sent
+ * again before; from a request that began after the watch, each should have had
+ * its event, unless they were too many. */
 static __always_inline bool request_tells(const struct sw_tuple *tuple, const struct sock *sk,
+					  const struct request *request, __u8 resends,
 					  bool duplicate, __u64 now)
 {
 	struct crowd *crowd;
 
 	crowd = crowd_at(tuple, sk);
+	if (resends && crowd && !crowd->limited && watching_ns && request->start_ns > watching_ns)
+		count_more(missed, resends);
 	if (crowd_tells(crowd, now, duplicate ? 2 : 1))
 		return true;
 	if (!duplicate)
@@ -114,7 +119,8 @@ static __always_inline bool request_tells(const struct sw_tuple *tuple, const st
 }
 
 /* The same request as last time at this tuple: then it keeps its beginning. */
-static __always_inline bool request_known(const struct sw_tuple *tuple, struct request *request)
+static __always_inline bool request_known(const struct sw_tuple *tuple, struct request *request,
+					  __u8 resends)
 {
 	const struct request *known = bpf_map_lookup_elem(&requests, tuple);
 
@@ -124,6 +130,8 @@ static __always_inline bool request_known(const struct sw_tuple *tuple, struct r
 	request->start_ns = known->start_ns;
 	request->drop = known->drop;
 	request->flags |= known->flags & SW_F_DROP;
+	if (resends > known->timer.resends)
+		count_more(missed, resends - known->timer.resends);
 	return true;
 }
 
@@ -162,6 +170,7 @@ static __always_inline void request_event(const struct request_sock *req, __u64 
 	struct sw_tuple tuple = {};
 	struct sw_handshake *record;
 	bool pending;
+	__u8 resends;
 
 	tuple_of_request(req, sk, &tuple);
 	listener = listener_of_sock(sk);
@@ -177,10 +186,11 @@ static __always_inline void request_event(const struct request_sock *req, __u64 
 	 * found waiting has not, nor has that of the first SYN-ACK. */
 	pending = BPF_CORE_READ(req, rsk_timer.entry.pprev);
 	request.isn = BPF_CORE_READ((const struct tcp_request_sock *)req, rcv_isn);
-	if (!request_known(&tuple, &request)) {
-		if (!request_tells(&tuple, sk, pending && !drop, now))
-			return;
+	resends = BPF_CORE_READ(req, num_retrans);
+	if (!request_known(&tuple, &request, resends)) {
 		request.start_ns = request_start(req, now);
+		if (!request_tells(&tuple, sk, &request, resends, pending && !drop, now))
+			return;
 		request_name(&request, &tuple, cookie);
 	}
 	request.address = (__u64)req;

@@ -22,6 +22,9 @@ const volatile struct sw_config config = {};
 /* Set by the user side until all handshakes already under way are adopted. */
 bool seeding = false;
 
+/* Set by the user side when everything is attached and adopted. */
+__u64 watching_ns = 0;
+
 /* Set by the user side at the end: crowds that are younger than a second, too. */
 bool flushing = false;
 

@@ -468,6 +468,7 @@ static int adopt(struct live *live, const struct filter *filter)
 		err = seed_run(live->hooks.seed, bpf_map__fd(live->skeleton->maps.seed_owners),
 			       filter);
 	live->skeleton->bss->seeding = false;
+	live->skeleton->bss->watching_ns = clock_monotonic_ns();
 	if (err)
 		log_error("cannot return to my network namespace: %s", strerror(-err));
 	return err;
