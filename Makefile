@@ -49,7 +49,7 @@ bpf_flags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -We
 compile_flags := -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) \
 	-Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef \
 	-Wmissing-field-initializers $(if $(filter 1,$(WERROR)),-Werror) \
-	-Iinclude -Iuser $(shell pkg-config --cflags libbpf yajl 2>/dev/null)
+	-Iinclude -Iuser $(shell pkg-config --cflags libbpf yajl sqlite3 2>/dev/null)
 link_flags := $(CFLAGS) $(LDFLAGS)
 ifeq ($(SAN),1)
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -59,21 +59,26 @@ endif
 
 # musl leaves argp to a library of its own.
 argp := $(if $(wildcard /usr/lib/libargp.*),-largp)
-libs := $(shell pkg-config --libs libbpf yajl 2>/dev/null) $(argp)
-unit_libs := $(shell pkg-config --libs yajl cmocka 2>/dev/null) $(argp)
+libs := $(shell pkg-config --libs libbpf yajl sqlite3 2>/dev/null) $(argp) -pthread
+unit_libs := $(shell pkg-config --libs yajl sqlite3 cmocka 2>/dev/null) $(argp) -pthread
 
 # ---- objects ----
 
 objects = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 
-# Pure, or as good as: no libbpf, no socket, no clock. The program, the unit
-# tests and the replay share it.
-core := $(call objects,user/core/*.c user/cli/*.c user/sink/*.c \
+# No libbpf, no socket, no clock. The program, the unit tests, the fuzzers and the
+# replay share it.
+core := $(call objects,user/core/*.c user/cli/*.c user/sink/*.c user/store/*.c \
 	user/source/kallsyms.c user/source/procfs.c user/source/record_text.c user/source/replay.c)
 live := $(filter-out $(core),$(call objects,user/source/*.c))
 main := $(call objects,user/*.c)
 unit_objects := $(call objects,tests/unit/test_*.c)
 unit_tests := $(unit_objects:.o=)
+fuzz_objects := $(call objects,tests/fuzz/fuzz_*.c)
+fuzzers := $(fuzz_objects:.o=)
+bench_objects := $(call objects,tests/bench/*.c)
+benches := $(bench_objects:.o=)
+tool_objects := $(fuzz_objects) $(bench_objects) $(O)/tests/fuzz/driver.o
 # The only ones that are compiled again for a new version.
 version_users := $(call objects,$(shell grep -ls SYNWATCH_VERSION user/*.c user/*/*.c \
 	tests/unit/*.c))
@@ -90,7 +95,8 @@ $(O)/libcore.a: $(core) $(O)/link.flags
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
-$(unit_tests): %: %.o $(O)/libcore.a $(O)/link.flags
+$(fuzzers): $(O)/tests/fuzz/driver.o
+$(unit_tests) $(fuzzers) $(benches): %: %.o $(O)/libcore.a $(O)/link.flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(link_flags) $(filter %.o %.a,$^) $(unit_libs) -o $@
 
@@ -119,7 +125,8 @@ $(O)/bpf/synwatch.skel.h: $(O)/bpf/synwatch.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name synwatch >$@
 
--include $(patsubst %.o,%.d,$(core) $(live) $(main) $(unit_objects)) $(O)/bpf/synwatch.bpf.d
+-include $(patsubst %.o,%.d,$(core) $(live) $(main) $(unit_objects) $(tool_objects)) \
+	$(O)/bpf/synwatch.bpf.d
 
 # Files that hold words and are written only when these change: what depends
 # on one is made again for another flag, compiler, object list or version.
@@ -175,31 +182,34 @@ demo: ## stage a DROP, a REJECT, a reset and a healthy connection, and watch the
 
 # ---- tests ----
 
-.PHONY: test check programs lint unit replay check-build check-live
+.PHONY: test check programs lint unit replay fuzz-smoke check-build check-live
 test: deps-test ## install, build, run every test (root for the live ones)
 	+@$(submake) $(jobs) all
 	+@$(submake) $(jobs) SAN=1 O=$(SAN_O) all programs
 	$(hand_back)
-	+@MAKE='$(submake)' tests/run lint unit replay check-build check-live
+	+@MAKE='$(submake)' tests/run lint unit replay fuzz-smoke check-build check-live
 
 check: ## run the tests that need no root, in seconds
 	@$(need) check build unit
 	+@$(submake) $(jobs) SAN=1 O=$(SAN_O) all programs
-	+@MAKE='$(submake)' tests/run lint unit replay
+	+@MAKE='$(submake)' tests/run lint unit replay fuzz-smoke
 
 lint: ## check the formatting, the manual page and who includes what
 	@$(pytest) -q tests/unit
 
 ifeq ($(SAN),1)
-programs: $(unit_tests)
+programs: $(unit_tests) $(fuzzers) $(benches)
 
 unit: programs ## run the unit tests, under the sanitizers
 	@tests/unit/run $(unit_tests)
 
 replay: all ## judge the recorded cases again, under the sanitizers
 	@$(synwatch) tests/replay/run
+
+fuzz-smoke: programs ## fuzz for some seconds, under the sanitizers; SECONDS=300 for longer
+	@SECONDS=$(or $(SECONDS),5) tests/fuzz/run $(fuzzers)
 else
-programs unit replay:
+programs unit replay fuzz-smoke:
 	+@$(submake) SAN=1 O=$(SAN_O) $@
 endif
 

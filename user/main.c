@@ -28,6 +28,8 @@ static int run(const struct options *options)
 		log_set_level(LOG_DEBUG);
 	/* A closed stdout is a return value, not a death. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* Nor is a limit on the size of files: a capture pauses then. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	return watch(options) ? 1 : 0;
 }
 

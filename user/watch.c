@@ -12,13 +12,20 @@
 #include "cli/log.h"
 #include "core/engine.h"
 #include "sink/sink.h"
+#include "source/clock.h"
 #include "source/live.h"
 #include "source/replay.h"
+#include "store/capture.h"
+#include "store/reader.h"
+
+_Static_assert(OPTIONS_SIZE_MIN == CAPTURE_SIZE_MIN, "what is accepted can be kept");
 
 /* What the callbacks between source, engine and sink share. */
 struct watch {
 	const struct options *options;
 	struct source *source;
+	bool sessions; /* the source is a capture: it has any number of them */
+	struct capture *capture;
 	struct engine *engine;
 	struct sink *sink;
 	uint64_t ended; /* handshakes shown */
@@ -48,6 +55,8 @@ static void on_record(void *ctx, const void *data, size_t size)
 
 	if (is_finished(watch))
 		return;
+	if (watch->capture)
+		capture_append(watch->capture, data, size);
 	err = engine_feed(watch->engine, data, size);
 	if (err)
 		log_warning("a record of %zu bytes makes no sense, it was left out: %s", size,
@@ -58,6 +67,8 @@ static void on_advance(void *ctx, uint64_t now_ns)
 {
 	struct watch *watch = ctx;
 
+	if (watch->capture)
+		capture_advance(watch->capture, now_ns);
 	engine_advance(watch->engine, now_ns);
 }
 
@@ -90,7 +101,30 @@ static struct sink *open_sink(const struct options *options)
 	return sink_terminal_new(stdout, &terminal);
 }
 
-static int open_source(const struct options *options, struct source **ret_source)
+static int open_capture_to_read(const struct options *options, struct source **ret_source)
+{
+	int64_t now_ns = (int64_t)clock_monotonic_ns() + clock_wall_offset_ns();
+	struct reader_options reader = {
+		.path = options->file,
+		.filter = &options->filter,
+		.words = options->words,
+		.word_count = options->word_count,
+		.since_ns = INT64_MIN,
+		.until_ns = INT64_MAX,
+	};
+
+	if (options->since.kind)
+		reader.since_ns = moment_resolve(&options->since, now_ns);
+	if (options->until.kind)
+		reader.until_ns = moment_resolve(&options->until, now_ns);
+	if (reader.since_ns > reader.until_ns) {
+		log_error("--since is later than --until: there is nothing in between");
+		return -EINVAL;
+	}
+	return reader_open(&reader, ret_source);
+}
+
+static int open_source(struct watch *watch, const struct options *options)
 {
 	const struct live_options live = {
 		.filter = &options->filter,
@@ -102,34 +136,57 @@ static int open_source(const struct options *options, struct source **ret_source
 		.all = options->all,
 	};
 
-	if (options->command == COMMAND_READ)
-		return replay_open(options->file, &options->filter, options->words,
-				   options->word_count, ret_source);
-	return live_open(&live, ret_source);
+	if (options->command == COMMAND_WATCH)
+		return live_open(&live, &watch->source);
+	watch->sessions = reader_knows(options->file);
+	if (watch->sessions)
+		return open_capture_to_read(options, &watch->source);
+	if (options->since.kind || options->until.kind) {
+		log_error("--since and --until are about captures, which %s is not", options->file);
+		return -EINVAL;
+	}
+	return replay_open(options->file, &options->filter, options->words, options->word_count,
+			   &watch->source);
 }
 
-static int open_watch(struct watch *watch, const struct options *options)
+static int open_capture_to_write(struct watch *watch)
 {
-	struct engine_options engine = {
+	const struct options *options = watch->options;
+	const struct capture_options capture = {
+		.path = options->write,
+		.session = source_session(watch->source),
 		.stall_after_ns = options->stall_after_ns,
 		.all = options->all,
+		.max_size = options->max_size,
+		.max_age_ns = options->max_age_ns,
 	};
-	const struct session *session;
-	int err;
 
-	watch->options = options;
-	err = open_source(options, &watch->source);
-	if (err)
-		return err;
-	session = source_session(watch->source);
-	engine.start_ns = session->start_ns;
-	engine.wall_offset_ns = session->wall_offset_ns;
-	watch->engine = engine_new(&engine, on_report, watch);
-	watch->sink = open_sink(options);
-	return watch->engine && watch->sink ? 0 : -ENOMEM;
+	return options->write ? capture_open(&capture, &watch->capture) : 0;
 }
 
-static int run_watch(struct watch *watch)
+/* A capture is judged as its watch was asked to, unless told otherwise: it then says
+ * what the watch said. */
+static int open_engine(struct watch *watch)
+{
+	const struct session *session = source_session(watch->source);
+	struct engine_options engine = {
+		.stall_after_ns = watch->options->stall_after_ns,
+		.all = watch->options->all,
+		.start_ns = session->start_ns,
+		.wall_offset_ns = session->wall_offset_ns,
+	};
+
+	if (watch->sessions) {
+		engine.all |= reader_all(watch->source);
+		if (!engine.stall_after_ns)
+			engine.stall_after_ns = reader_stall_after_ns(watch->source);
+	}
+	watch->engine = engine_new(&engine, on_report, watch);
+	return watch->engine ? 0 : -ENOMEM;
+}
+
+/* From the session's line to its summary. */
+static int run_session(struct watch *watch)
 {
 	const struct source_events events = {
 		.ctx = watch,
@@ -138,8 +195,10 @@ static int run_watch(struct watch *watch)
 		.idle = on_idle,
 	};
 	uint64_t end_ns = 0;
-	int err;
+	int err = open_engine(watch);
 
+	if (err)
+		return err;
 	watch->err = sink_session(watch->sink, source_session(watch->source));
 	if (!watch->err)
 		watch->err = sink_flush(watch->sink);
@@ -149,18 +208,43 @@ static int run_watch(struct watch *watch)
 	engine_finish(watch->engine, end_ns);
 	if (!watch->err)
 		watch->err = sink_flush(watch->sink);
+	/* What is shown does not wait for the disk. */
+	watch->capture = capture_close(watch->capture, end_ns);
+	watch->engine = engine_free(watch->engine);
 	return watch->err ? watch->err : err;
+}
+
+/* One that is damaged in one session may be well in the next. */
+static int run_sessions(struct watch *watch)
+{
+	int first_err = 0, more, err;
+
+	while ((more = reader_next(watch->source)) > 0) {
+		err = run_session(watch);
+		if (!first_err)
+			first_err = err;
+		if (is_finished(watch))
+			break;
+	}
+	return first_err || more > 0 ? first_err : more;
 }
 
 int watch(const struct options *options)
 {
-	struct watch watch = {};
-	int err = open_watch(&watch, options);
+	struct watch watch = {.options = options};
+	int err = open_source(&watch, options);
 
 	if (!err)
-		err = run_watch(&watch);
+		err = open_capture_to_write(&watch);
+	if (!err) {
+		watch.sink = open_sink(options);
+		err = watch.sink ? 0 : -ENOMEM;
+	}
+	if (!err)
+		err = watch.sessions ? run_sessions(&watch) : run_session(&watch);
 	if (watch.err && watch.err != -EPIPE)
 		log_error("cannot write the output: %s", strerror(-watch.err));
+	capture_close(watch.capture, 0);
 	sink_free(watch.sink);
 	engine_free(watch.engine);
 	source_free(watch.source);

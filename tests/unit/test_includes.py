@@ -23,6 +23,11 @@ MAY_INCLUDE = {
     "vmlinux/*": (),
     "bpf/*": ("vmlinux.h", "*.bpf.h", "synwatch/*", "bpf/bpf_*.h"),
     "user/core/*": ("core/*", "synwatch/record.h", *PURE_LIBC),
+    "user/store/*": (
+        "store/*", "core/*", "synwatch/record.h", "source/source.h", "cli/log.h", "cli/filter.h",
+        "sqlite3.h", "fcntl.h", "poll.h", "pthread.h", "unistd.h", "sys/eventfd.h", "sys/file.h",
+        "sys/stat.h", *PURE_LIBC,
+    ),
 }
 
 # Where the rooms are put together.
@@ -33,9 +38,10 @@ INCLUDED_BY = {
     "bpf/*": ("bpf/*", "user/source/*"),
     "*.skel.h": ("user/source/*",),
     "sqlite3.h": ("user/store/*",),
-    "source/*": ("user/source/*", WIRING),
+    "store/*": ("user/store/*", WIRING),
+    "source/*": ("user/source/*", "user/store/*", WIRING),
     "sink/*": ("user/sink/*", WIRING),
-    "cli/*": ("user/cli/*", "user/source/*", WIRING),
+    "cli/*": ("user/cli/*", "user/source/*", "user/store/*", WIRING),
 }
 
 # What code calls: the only rooms that may.
@@ -105,6 +111,13 @@ FORBIDDEN = {
     "a source includes a sink": ("user/source/a.c", '#include "sink/sink.h"'),
     "a source includes SQLite": ("user/source/a.c", "#include <sqlite3.h>"),
     "a source prints": ("user/source/a.c", 'void f(void) { puts("x"); }'),
+    "a source includes the store": ("user/source/a.c", '#include "store/capture.h"'),
+    "the options include the store": ("user/cli/a.c", '#include "store/capture.h"'),
+    "the store includes the live source": ("user/store/a.c", '#include "source/live.h"'),
+    "the store includes the options": ("user/store/a.c", '#include "cli/options.h"'),
+    "the store includes a sink": ("user/store/a.c", '#include "sink/sink.h"'),
+    "the store reads the clock": ("user/store/a.c", "void f(void) { clock_gettime(1, &t); }"),
+    "main includes SQLite": ("user/main.c", "#include <sqlite3.h>"),
     "main includes libbpf": ("user/main.c", "#include <bpf/bpf.h>"),
     "main includes the skeleton": ("user/main.c", '#include "bpf/synwatch.skel.h"'),
     "main reads the clock": ("user/main.c", "void f(void) { gettimeofday(&t, 0); }"),
@@ -129,9 +142,11 @@ ALLOWED = {
     "a source includes the filter": ("user/source/a.c", '#include "cli/filter.h"'),
     "a source reads the clock": ("user/source/a.c", "void f(void) { clock_gettime(1, &t); }"),
     "the store includes SQLite": ("user/store/a.c", "#include <sqlite3.h>"),
+    "the store is a source": ("user/store/a.h", '#include "source/source.h"'),
     "main includes every room": (
         "user/main.c",
-        '#include "cli/options.h"\n#include "sink/sink.h"\n#include "source/live.h"',
+        '#include "cli/options.h"\n#include "sink/sink.h"\n#include "source/live.h"\n'
+        '#include "store/capture.h"',
     ),
 }
 

@@ -22,6 +22,10 @@
 #define DURATIONS_ACCEPTED \
 	"a whole number and its unit, such as 500ms, 5s, 2m, 1h or 7d, from 1ms to 36500d"
 
+#define SIZES_ACCEPTED "a whole number and its unit, such as 64K, 100M or 2G, from 64K on"
+#define TIMES_ACCEPTED \
+	"03:12, 2026-11-22, '2026-11-22 03:12:00', 2026-11-22T03:12:00Z and -2h, two hours ago"
+
 /* argv without argv[0], NULL-terminated. */
 typedef const char *words_t[WORDS_MAX];
 
@@ -119,6 +123,35 @@ static void every_setting_has_its_field(void **state)
 	assert_int_equal(run.options.duration_ns, 120 * S);
 	assert_int_equal(run.options.count, UINT64_MAX);
 	assert_int_equal(run.options.word_count, 0);
+	done(&run);
+}
+
+static void a_capture_has_its_bounds(void **state)
+{
+	struct run run;
+
+	(void)state;
+	accept(&run, (words_t){"-w", "hang.db", "--max-size", "100M", "--max-age=7d"});
+	assert_string_equal(run.options.write, "hang.db");
+	assert_int_equal(run.options.max_size, 100 << 20);
+	assert_int_equal(run.options.max_age_ns, 7 * 86400 * S);
+	done(&run);
+	accept(&run, (words_t){"--write=hang.db"});
+	assert_int_equal(run.options.max_size, 0);
+	assert_int_equal(run.options.max_age_ns, 0);
+	done(&run);
+}
+
+static void a_window_of_time_is_for_reading(void **state)
+{
+	struct run run;
+
+	(void)state;
+	accept(&run, (words_t){"--since", "-2h", "--until", "03:12", "read", "f"});
+	assert_int_equal(run.options.since.kind, MOMENT_AGO);
+	assert_int_equal(run.options.since.ago_ns, 7200 * S);
+	assert_int_equal(run.options.until.kind, MOMENT_CLOCK);
+	assert_int_equal(run.options.until.hour, 3);
 	done(&run);
 }
 
@@ -353,8 +386,6 @@ static const struct {
 	{{"-Z"}, "unknown option '-Z' (see --help)"},
 	{{"-?"}, "unknown option '-?' (see --help)"},
 	{{"--usage"}, "unknown option '--usage' (see --help)"},
-	{{"--write", "f"}, "unknown option '--write' (see --help)"},
-	{{"-w", "f"}, "unknown option '-w' (see --help)"},
 	{{"-Zaj"}, "unknown option '-Z' (see --help)"},
 	{{"-aZj"}, "unknown option '-Z' (see --help)"},
 	{{"-ajZ"}, "unknown option '-Z' (see --help)"},
@@ -432,6 +463,26 @@ static const struct {
 	{{"-s", "500us"},
 	 "--stall-after: '500us' is not a duration: accepted are " DURATIONS_ACCEPTED},
 	{{"-s", ""}, "--stall-after: '' is not a duration: accepted are " DURATIONS_ACCEPTED},
+	{{"-w", ""}, "--write: '' is not a file"},
+	{{"-w", "f", "--max-size", "5"},
+	 "--max-size: '5' is not a size: accepted are " SIZES_ACCEPTED},
+	{{"-w", "f", "--max-size", "63K"},
+	 "--max-size: '63K' is not a size: accepted are " SIZES_ACCEPTED},
+	{{"-w", "f", "--max-size", "1g"},
+	 "--max-size: '1g' is not a size: accepted are " SIZES_ACCEPTED},
+	{{"-w", "f", "--max-age", "0s"},
+	 "--max-age: '0s' is not a duration: accepted are " DURATIONS_ACCEPTED},
+	{{"--since", "yesterday", "read", "f"},
+	 "--since: 'yesterday' is not a time: accepted are " TIMES_ACCEPTED},
+	{{"--until=24:00", "read", "f"},
+	 "--until: '24:00' is not a time: accepted are " TIMES_ACCEPTED},
+	/* What does not go together. */
+	{{"-w", "f", "read", "g"}, "--write: what is read is not recorded again"},
+	{{"--max-size", "1M"}, "--max-size is about a capture: it needs --write FILE"},
+	{{"--max-age", "1d"}, "--max-age is about a capture: it needs --write FILE"},
+	{{"--max-age", "1d", "read", "f"}, "--max-age is about a capture: it needs --write FILE"},
+	{{"--since", "-2h"}, "--since is about a capture: it needs read FILE"},
+	{{"--until", "03:12"}, "--until is about a capture: it needs read FILE"},
 	/* The first mistake is the one that is told; what was good before is freed. */
 	{{"-p1", "--comm=a", "-Hx", "-Py", "frob"},
 	 "--host: 'x' is not an address: accepted are IPv4 and IPv6 ADDR or ADDR/LEN, separated by "
@@ -596,6 +647,12 @@ static void help_fits_80_columns_and_names_everything(void **state)
 		"  -r, --role=client|server",
 		"  -a, --all",
 		"  -s, --stall-after=DUR",
+		"  -w, --write=FILE",
+		"      --max-size=SIZE",
+		"      --max-age=DUR",
+		"      --since=TIME",
+		"      --until=TIME",
+		"64K, 100M, 2G",
 		"  -d, --duration=DUR",
 		"  -c, --count=N",
 		"  -j, --json",
@@ -671,7 +728,7 @@ static void every_example_in_help_is_accepted(void **state)
 		done(&run);
 		examples++;
 	}
-	assert_int_equal(examples, 4);
+	assert_int_equal(examples, 6);
 	done(&help);
 }
 
@@ -694,6 +751,8 @@ int main(void)
 		cmocka_unit_test(nothing_given_means_watch_everything_that_stalls),
 		cmocka_unit_test(not_even_argv_0_is_needed),
 		cmocka_unit_test(every_setting_has_its_field),
+		cmocka_unit_test(a_capture_has_its_bounds),
+		cmocka_unit_test(a_window_of_time_is_for_reading),
 		cmocka_unit_test(each_flag_sets_nothing_but_its_own_field),
 		cmocka_unit_test(short_options_cluster_and_take_their_value_glued_or_apart),
 		cmocka_unit_test(long_options_may_be_abbreviated_while_unique),

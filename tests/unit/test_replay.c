@@ -102,7 +102,7 @@ static void records_are_read_to_the_end(void **state)
 		uint64_t last_cookie;
 		uint64_t end_ns;
 	} cases[] = {
-		{"", 0, 0, 0},
+		{"session start_ns=1", 0, 0, 0},
 		{"open cookie=1 time_ns=5 family=4\nclose cookie=2 time_ns=7 family=4", 2, 2, 7},
 		{"open cookie=1 time_ns=5 family=4\n# that was all\n\nend time_ns=9\n", 1, 1, 9},
 		{"close cookie=1 time_ns=7 family=4\nopen cookie=2 time_ns=5 family=4\n", 2, 2, 7},
@@ -162,6 +162,8 @@ static void a_damaged_head_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(open_text("session uptime=1\n", &filter, &source), -EBADMSG);
+	assert_int_equal(open_text("", &filter, &source), -EBADMSG);
+	assert_int_equal(open_text("root:x:0:0\n", &filter, &source), -EBADMSG);
 	assert_int_equal(replay_open("/nonexistent/records", &filter, NULL, 0, &source), -ENOENT);
 	assert_null(source);
 }

@@ -35,7 +35,18 @@ struct row {
 	size_t field;	     /* of a setting, in struct options */
 };
 
-enum long_only { KEY_LPORT = 0x100, KEY_RPORT, KEY_COMM, KEY_NETNS, KEY_CGROUP, KEY_NO_COLOR };
+enum long_only {
+	KEY_LPORT = 0x100,
+	KEY_RPORT,
+	KEY_COMM,
+	KEY_NETNS,
+	KEY_CGROUP,
+	KEY_SINCE,
+	KEY_UNTIL,
+	KEY_MAX_SIZE,
+	KEY_MAX_AGE,
+	KEY_NO_COLOR,
+};
 
 static int apply_filter(struct parse *parse, const struct row *row, const char *value);
 static int apply_family(struct parse *parse, const struct row *row, const char *value);
@@ -43,6 +54,9 @@ static int apply_role(struct parse *parse, const struct row *row, const char *va
 static int apply_flag(struct parse *parse, const struct row *row, const char *value);
 static int apply_duration(struct parse *parse, const struct row *row, const char *value);
 static int apply_count(struct parse *parse, const struct row *row, const char *value);
+static int apply_moment(struct parse *parse, const struct row *row, const char *value);
+static int apply_write(struct parse *parse, const struct row *row, const char *value);
+static int apply_size(struct parse *parse, const struct row *row, const char *value);
 static int apply_help(struct parse *parse, const struct row *row, const char *value);
 static int apply_version(struct parse *parse, const struct row *row, const char *value);
 
@@ -78,10 +92,21 @@ static const struct row rows[] = {
 	{OPTION('a', "all", NULL, "every handshake, healthy ones too"), apply_flag, FIELD(all)},
 	{OPTION('s', "stall-after", "DUR", "when a handshake counts as stalled; default: at its "
 	 "first retransmission, or after 1s"), apply_duration, FIELD(stall_after_ns)},
+	{OPTION(KEY_SINCE, "since", "TIME", "read: handshakes that were under way then or later"),
+	 apply_moment, FIELD(since)},
+	{OPTION(KEY_UNTIL, "until", "TIME", "read: that had begun by then"),
+	 apply_moment, FIELD(until)},
 
 	HEADING("When to stop (default: on SIGINT or SIGTERM):"),
 	{OPTION('d', "duration", "DUR", "after that long"), apply_duration, FIELD(duration_ns)},
 	{OPTION('c', "count", "N", "after N ended handshakes shown"), apply_count, FIELD(count)},
+
+	HEADING("A capture for 'read', recorded while watching:"),
+	{OPTION('w', "write", "FILE", "record into FILE, or go on in it"), apply_write},
+	{OPTION(KEY_MAX_SIZE, "max-size", "SIZE", "what is oldest makes room; default: 1G"),
+	 apply_size, FIELD(max_size)},
+	{OPTION(KEY_MAX_AGE, "max-age", "DUR", "what is older is deleted; default: never"),
+	 apply_duration, FIELD(max_age_ns)},
 
 	HEADING("Output:"),
 	{OPTION('j', "json", NULL, "JSON Lines on stdout"), apply_flag, FIELD(json)},
@@ -101,6 +126,8 @@ static const char doc[] =
 	"Watches TCP handshakes and gives one verdict for each that stalls or fails. "
 	"'read FILE' judges the records in FILE again.\v"
 	"DUR is a whole number and its unit: 500ms, 5s, 2m, 1h, 7d.\n"
+	"SIZE likewise: 64K, 100M, 2G.\n"
+	"TIME is 03:12, '2026-11-22 03:12', 2026-11-22T03:12:00Z or -2h.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  ran and stopped as asked, also on SIGINT and SIGTERM\n"
@@ -111,7 +138,9 @@ static const char doc[] =
 	"  synwatch                             every handshake that stalls or fails\n"
 	"  synwatch -P 443 -H 10.0.0.0/8        those with port 443 and a host in 10/8\n"
 	"  synwatch -p 4242 -a -s 200ms         all of process 4242, impatiently\n"
-	"  synwatch -j -d 1m > trouble.jsonl    a minute for a program to read";
+	"  synwatch -j -d 1m > trouble.jsonl    a minute for a program to read\n"
+	"  synwatch -q -w hang.db               record what happens, for days\n"
+	"  synwatch --since 03:00 read hang.db  what was stuck last night";
 
 static int __attribute__((format(printf, 2, 3)))
 refuse(struct parse *parse, const char *format, ...)
@@ -222,6 +251,38 @@ static int apply_count(struct parse *parse, const struct row *row, const char *v
 		return refuse(parse,
 			      "--%s: '%.80s' is not a count: accepted are whole numbers from 1 on",
 			      row->option.name, value);
+	return 0;
+}
+
+static int apply_moment(struct parse *parse, const struct row *row, const char *value)
+{
+	if (moment_parse(value, field_of(parse, row)))
+		return refuse(parse,
+			      "--%s: '%.80s' is not a time: accepted are 03:12, 2026-11-22, "
+			      "'2026-11-22 03:12:00', 2026-11-22T03:12:00Z and -2h, two hours ago",
+			      row->option.name, value);
+	return 0;
+}
+
+static int apply_write(struct parse *parse, const struct row *row, const char *value)
+{
+	(void)row;
+	if (!*value)
+		return refuse(parse, "--write: '' is not a file");
+	parse->options.write = value;
+	return 0;
+}
+
+static int apply_size(struct parse *parse, const struct row *row, const char *value)
+{
+	uint64_t bytes;
+
+	if (units_size(value, &bytes) || bytes < OPTIONS_SIZE_MIN)
+		return refuse(parse,
+			      "--%s: '%.80s' is not a size: accepted are a whole number and its "
+			      "unit, such as 64K, 100M or 2G, from 64K on",
+			      row->option.name, value);
+	*(uint64_t *)field_of(parse, row) = bytes;
 	return 0;
 }
 
@@ -341,6 +402,31 @@ static int parse_argument(struct parse *parse, unsigned int number, const char *
 	}
 }
 
+/* What goes together, when all is known. */
+static int check_together(struct parse *parse)
+{
+	const struct options *options = &parse->options;
+	bool reads = options->command == COMMAND_READ;
+	const struct {
+		bool wrong;
+		const char *sentence;
+	} rules[] = {
+		{reads && !options->file, "read needs a FILE: synwatch read FILE"},
+		{reads && options->write, "--write: what is read is not recorded again"},
+		{options->max_size && !options->write,
+		 "--max-size is about a capture: it needs --write FILE"},
+		{options->max_age_ns && !options->write,
+		 "--max-age is about a capture: it needs --write FILE"},
+		{!reads && options->since.kind, "--since is about a capture: it needs read FILE"},
+		{!reads && options->until.kind, "--until is about a capture: it needs read FILE"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		if (rules[i].wrong)
+			return refuse(parse, "%s", rules[i].sentence);
+	return 0;
+}
+
 static error_t parse_key(int key, char *value, struct argp_state *state)
 {
 	struct parse *parse = state->input;
@@ -350,9 +436,7 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		return parse_argument(parse, state->arg_num, value);
 	case ARGP_KEY_END:
-		if (parse->options.command == COMMAND_READ && !parse->options.file)
-			return refuse(parse, "read needs a FILE: synwatch read FILE");
-		return 0;
+		return check_together(parse);
 	case ARGP_KEY_ERROR:
 		if (!parse->done && !*parse->reason)
 			explain_option(parse, state);

@@ -8,7 +8,11 @@
 #include <stdio.h>
 
 #include "cli/filter.h"
+#include "cli/moment.h"
 #include "core/session.h"
+
+/* A capture of less could not be kept within its bounds. */
+#define OPTIONS_SIZE_MIN 65536
 
 enum options_command {
 	COMMAND_WATCH, /* synwatch [OPTIONS] */
@@ -25,6 +29,11 @@ struct options {
 	uint64_t stall_after_ns; /* 0: first retransmission, or 1 s */
 	uint64_t duration_ns;	 /* 0: until told to stop */
 	uint64_t count;		 /* 0: no limit */
+	const char *write;	 /* COMMAND_WATCH: the capture to record, NULL: none */
+	uint64_t max_size;	 /* of it, bytes, 0: a default */
+	uint64_t max_age_ns;	 /* of what is in it, 0: unlimited */
+	struct moment since;	 /* COMMAND_READ */
+	struct moment until;
 	bool all;
 	bool json;
 	bool quiet;

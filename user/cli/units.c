@@ -79,6 +79,29 @@ int units_duration(const char *text, uint64_t *ret_ns)
 	return -EINVAL;
 }
 
+int units_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	const char *end = text + strspn(text, "0123456789");
+	const char *unit = *end && !end[1] ? strchr(units, *end) : NULL;
+	unsigned int shift;
+	uint64_t value;
+	int err;
+
+	if (!unit)
+		return -EINVAL;
+	err = parse_digits(text, &end, &value);
+	if (err)
+		return err;
+	shift = 10 * (unsigned int)(unit - units + 1);
+	/* A file's length is signed. */
+	if (value > (uint64_t)INT64_MAX >> shift)
+		return -ERANGE;
+
+	*ret_bytes = value << shift;
+	return 0;
+}
+
 int units_ports(const char *text, struct units_ports *ret_ports)
 {
 	const char *dash = strchr(text, '-');

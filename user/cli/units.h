@@ -33,6 +33,9 @@ int units_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_val
 /* "500ms", "5s", "2m", "1h", "7d"; at most UNITS_DURATION_MAX_DAYS. */
 int units_duration(const char *text, uint64_t *ret_ns);
 
+/* "64K", "100M", "2G", "1T": powers of 1024, in bytes. A unit is needed. */
+int units_size(const char *text, uint64_t *ret_bytes);
+
 /* "443" or "8000-8099", 1 .. 65535. -EDOM if the range runs backwards. */
 int units_ports(const char *text, struct units_ports *ret_ports);
 

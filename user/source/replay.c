@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/log.h"
+#include "core/names.h"
 #include "source/record_text.h"
 
 struct replay {
@@ -98,6 +99,17 @@ static int parse_hook(struct replay *replay, char *rest)
 	return 0;
 }
 
+/* Of a file of another kind, not even the first word means anything. */
+static bool is_record(const char *line)
+{
+	size_t length = strcspn(line, " ");
+	char word[32] = "";
+
+	if (length < sizeof(word))
+		memcpy(word, line, length);
+	return names_kind_parse(word) > SW_NONE || !strcmp(word, "end");
+}
+
 /* The lines before the first record. */
 static int read_head(struct replay *replay)
 {
@@ -116,6 +128,10 @@ static int read_head(struct replay *replay)
 			return err;
 	}
 	replay->pending = more > 0;
+	if (replay->pending ? !is_record(replay->line) : !more && !replay->session.start_ns) {
+		log_error("%s is neither a capture nor records as text", replay->path);
+		return -EBADMSG;
+	}
 	return more < 0 ? more : 0;
 }
 
