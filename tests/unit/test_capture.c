@@ -535,10 +535,11 @@ static void a_file_that_was_removed_is_made_anew_with_what_it_needs(void **state
 	hang(capture, 1, 0);
 	wait_for("SELECT count(*) FROM record", 5);
 	place_clear(&place);
-	/* An interruption, and then a new file. */
+	/* An interruption, and then a new file, and what is in every one. */
 	for (unsigned int waited = 0; access(place.path, F_OK) && waited < PATIENCE_MS;
 	     waited += 10)
 		usleep(10000);
+	wait_for("SELECT count(*) FROM sqlite_master WHERE name = 'record'", 1);
 	wait_for("SELECT count(*) FROM record WHERE kind IN (14, 15)", 2);
 	hang(capture, 2, SEC);
 	capture_close(capture, BEGIN + 10 * SEC);
