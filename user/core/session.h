@@ -21,11 +21,20 @@ struct session_filter {
 	char *values; /* owned by whoever built the session */
 };
 
+#define SESSION_ADDRESSES_MAX 65536
+
+/* One that the host itself had when the watch began. */
+struct session_address {
+	uint8_t addr[16]; /* v4-mapped */
+	uint32_t netns;	  /* inode */
+};
+
 struct session {
 	char version[32];
 	char host[256];
 	char kernel[128];
 	char boot_id[40];
+	char capture[256];	/* of a join: the file it is in; "": there is only one */
 	bool live;		/* JSON source: "live" or "capture" */
 	uint64_t start_ns;	/* CLOCK_MONOTONIC: everything attached */
 	int64_t wall_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, at start_ns */
@@ -33,6 +42,8 @@ struct session {
 	unsigned int hook_count;
 	struct session_filter filters[SESSION_FILTERS_MAX];
 	unsigned int filter_count;
+	struct session_address *addresses; /* owned by whoever built the session */
+	unsigned int address_count;
 };
 
 #endif /* SYNWATCH_CORE_SESSION_H */

@@ -328,6 +328,7 @@ static void live_free(struct source *source)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
 	}
+	free(live->session.addresses);
 	free(live);
 }
 
@@ -466,7 +467,7 @@ static int adopt(struct live *live, const struct filter *filter)
 
 	if (live->hooks.seed)
 		err = seed_run(live->hooks.seed, bpf_map__fd(live->skeleton->maps.seed_owners),
-			       filter);
+			       filter, &live->session);
 	live->skeleton->bss->seeding = false;
 	live->skeleton->bss->watching_ns = clock_monotonic_ns();
 	if (err)

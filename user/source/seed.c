@@ -16,11 +16,13 @@
 
 #include "cli/log.h"
 #include "cli/lookup.h"
+#include "source/addresses.h"
 #include "source/procfs.h"
 
 struct seed {
 	const struct bpf_link *link;
 	const struct filter *filter;
+	struct session *session;
 	int home_fd; /* the namespace that the thread came from */
 	uint64_t home_inode;
 	struct procfs_socket *sockets;
@@ -88,11 +90,13 @@ static int keep_netns(struct seed *seed, int fd)
 }
 
 /* First pass, in the namespace of fd, which is the current one. Takes fd. */
-static void find_in(struct seed *seed, int fd)
+static void find_in(struct seed *seed, int fd, uint64_t inode)
 {
 	size_t before = seed->count;
 	int err = walk(seed, add_socket);
 
+	if (addresses_add(seed->session, (uint32_t)inode))
+		log_debug("the addresses of a network namespace are not known");
 	if (!err && seed->count > before)
 		err = keep_netns(seed, fd);
 	else
@@ -129,7 +133,7 @@ static bool visit(void *ctx, const char *path, uint64_t inode)
 		(void)close(fd);
 		return true;
 	}
-	find_in(seed, fd);
+	find_in(seed, fd, inode);
 	return true;
 }
 
@@ -146,7 +150,7 @@ static int find_all(struct seed *seed)
 	if (home < 0)
 		return -errno;
 	if (is_wanted(seed->filter, st.st_ino))
-		find_in(seed, home);
+		find_in(seed, home, st.st_ino);
 	else
 		(void)close(home);
 	/* To go where one is takes the same privilege as to go anywhere. */
@@ -239,9 +243,10 @@ static void done(struct seed *seed)
 	free(seed->sockets);
 }
 
-int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *filter)
+int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *filter,
+	     struct session *session)
 {
-	struct seed seed = {.link = link, .filter = filter, .home_fd = -1};
+	struct seed seed = {.link = link, .filter = filter, .session = session, .home_fd = -1};
 	int err = find_all(&seed);
 
 	if (!err && seed.count)

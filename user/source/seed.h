@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 
 #include "cli/filter.h"
+#include "core/session.h"
 
 /*
  * Has the kernel side adopt every client handshake under way, in every network
@@ -14,9 +15,11 @@
  * after. Changes the calling thread's network namespace while it runs.
  *
  * What cannot be reached (said once in the log if it is for lack of privilege)
- * is adopted without its owner at its next retry. Returns 0, or a negative
- * errno if the thread could not return to its namespace.
+ * is adopted without its owner at its next retry. The addresses of every namespace that
+ * is entered, and wanted by the filter, go to the session. Returns 0, or a negative errno
+ * if the thread could not return to its namespace.
  */
-int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *filter);
+int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *filter,
+	     struct session *session);
 
 #endif /* SYNWATCH_SOURCE_SEED_H */

@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 #include "store/database.h"
+#include "store/row.h"
 #include "store/writer.h"
 #include "synwatch/record.h"
 
@@ -285,6 +286,30 @@ static int put_pairs(struct file *file, const struct session *session, int64_t i
 	return err;
 }
 
+static int put_addresses(struct file *file, const struct session *session, int64_t id)
+{
+	char text[INET6_ADDRSTRLEN];
+	sqlite3_stmt *statement;
+	int err = database_prepare(file->db,
+				   "INSERT INTO session_address (session, addr, netns)"
+				   " VALUES (?, ?, ?)",
+				   &statement);
+
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < session->address_count && !err; i++) {
+		const struct session_address *address = &session->addresses[i];
+
+		(void)sqlite3_bind_int64(statement, 1, id);
+		(void)sqlite3_bind_text(statement, 2, row_address(address->addr, text), -1,
+					SQLITE_STATIC);
+		(void)sqlite3_bind_int64(statement, 3, address->netns);
+		err = database_run(statement);
+	}
+	(void)sqlite3_finalize(statement);
+	return err;
+}
+
 static int add_session(struct file *file, const struct writer_options *options, int64_t first_seq,
 		       int64_t *ret_id)
 {
@@ -296,6 +321,8 @@ static int add_session(struct file *file, const struct writer_options *options, 
 	*ret_id = sqlite3_last_insert_rowid(file->db);
 	if (!err)
 		err = put_pairs(file, options->session, *ret_id);
+	if (!err)
+		err = put_addresses(file, options->session, *ret_id);
 	if (!err)
 		err = file_commit(file);
 	if (err)

@@ -253,7 +253,8 @@ static int step(struct prune *prune, bool *ret_done)
 /* The oldest session but this one, if nothing is left of it but names and the time. */
 static int delete_session(struct prune *prune)
 {
-	static const char *const tables[] = {"record", "counts", "session_filter", "session_hook"};
+	static const char *const tables[] = {"record", "counts", "session_filter", "session_hook",
+					     "session_address"};
 	char text[512];
 	int64_t id;
 	int err;

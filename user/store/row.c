@@ -114,8 +114,7 @@ int rows_record(struct rows *rows, const struct row *row)
 	return database_run(statement);
 }
 
-/* As JSON shows it; NULL if it is not known. */
-static const char *address(const __u8 *bytes, char text[INET6_ADDRSTRLEN])
+const char *row_address(const __u8 *bytes, char text[INET6_ADDRSTRLEN])
 {
 	static const __u8 unspecified[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -220,7 +219,7 @@ int rows_handshake(struct rows *rows, int64_t session, const struct active *acti
 	(void)sqlite3_bind_int(statement, 7, facts->timer.retransmits);
 	bind_text(statement, 8, error);
 	bind_drop(statement, 9, facts, rows->terms);
-	bind_text(statement, 11, address(facts->tuple.laddr, laddr));
+	bind_text(statement, 11, row_address(facts->tuple.laddr, laddr));
 	bind_known(statement, 12, facts->tuple.lport);
 	if (facts->flags & SW_F_ISN)
 		(void)sqlite3_bind_int64(statement, 13, facts->isn);
@@ -229,7 +228,7 @@ int rows_handshake(struct rows *rows, int64_t session, const struct active *acti
 	bind_owner(statement, 14, facts);
 	if (!active->stored)
 		bind_identity(statement, session, facts, wall_offset_ns,
-			      address(facts->tuple.raddr, raddr));
+			      row_address(facts->tuple.raddr, raddr));
 	return database_run(statement);
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <netinet/in.h>
 #include <sqlite3.h>
 
 #include "core/terms.h"
@@ -39,6 +40,9 @@ struct row {
 	const void *body;
 	int size;
 };
+
+/* As JSON shows it; NULL if it is not known. */
+const char *row_address(const __u8 *bytes, char text[INET6_ADDRSTRLEN]);
 
 /* All return 0 or a negative errno. */
 int rows_record(struct rows *rows, const struct row *row);
