@@ -59,6 +59,8 @@ static const struct expected causes[] = {
 	{CAUSE_DROPPED_ON_PATH, "dropped_on_path"},
 	{CAUSE_REPLY_DROPPED_ON_PATH, "reply_dropped_on_path"},
 	{CAUSE_DROPPED_BY_PEER, "dropped_by_peer"},
+	{CAUSE_SYN_LOST, "syn_lost"},
+	{CAUSE_REPLY_LOST, "reply_lost"},
 	{CAUSE_RST, "rst"},
 	{CAUSE_ICMP, "icmp"},
 	{CAUSE_NO_ROUTE, "no_route"},
@@ -80,9 +82,9 @@ static const struct expected closer_hows[] = {
 };
 
 static const struct expected report_types[] = {
-	{REPORT_START, "start"},     {REPORT_STALL, "stall"}, {REPORT_END, "end"},
-	{REPORT_LOSS, "loss"},	     {REPORT_CROWD, "crowd"}, {REPORT_PATTERN, "pattern"},
-	{REPORT_SUMMARY, "summary"},
+	{REPORT_START, "start"}, {REPORT_STALL, "stall"},     {REPORT_END, "end"},
+	{REPORT_LOSS, "loss"},	 {REPORT_CROWD, "crowd"},     {REPORT_PATTERN, "pattern"},
+	{REPORT_CLOCK, "clock"}, {REPORT_SUMMARY, "summary"},
 };
 
 static const struct expected pattern_kinds[] = {

@@ -380,7 +380,7 @@ static struct words tell_silence(const struct sw_handshake *facts,
 {
 	(void)facts;
 	(void)report;
-	return words("no answer: lost on the way, dropped by the peer, or its answer lost");
+	return words("no answer" EVIDENCE_OPEN);
 }
 
 static const struct rule rules[] = {

@@ -43,6 +43,10 @@ struct words evidence_drop_words(const struct report_handshake *report);
 void evidence_tell_drop(const struct sw_handshake *facts, const struct terms *terms,
 			struct report_handshake *report);
 
+/* Ends a phrase about silence: what one host alone has to leave open. core/join
+ * puts the other host's answer in its place. */
+#define EVIDENCE_OPEN ": lost on the way, dropped by the peer, or its answer lost"
+
 /*
  * Why it hangs, or hung. Needs report->drop and fills in report->icmp; ret_words
  * is a phrase: "no answer: ...", "10.0.0.1 answered, ...".

@@ -31,6 +31,8 @@ static const char *const causes[] = {
 	[CAUSE_DROPPED_ON_PATH] = "dropped_on_path",
 	[CAUSE_REPLY_DROPPED_ON_PATH] = "reply_dropped_on_path",
 	[CAUSE_DROPPED_BY_PEER] = "dropped_by_peer",
+	[CAUSE_SYN_LOST] = "syn_lost",
+	[CAUSE_REPLY_LOST] = "reply_lost",
 	[CAUSE_RST] = "rst",
 	[CAUSE_ICMP] = "icmp",
 	[CAUSE_NO_ROUTE] = "no_route",
@@ -54,9 +56,9 @@ static const char *const closer_hows[] = {
 _Static_assert(ARRAY_SIZE(closer_hows) == CLOSER_COUNT, "a way to close without a word");
 
 static const char *const report_types[] = {
-	[REPORT_START] = "start",     [REPORT_STALL] = "stall", [REPORT_END] = "end",
-	[REPORT_LOSS] = "loss",	      [REPORT_CROWD] = "crowd", [REPORT_PATTERN] = "pattern",
-	[REPORT_SUMMARY] = "summary",
+	[REPORT_START] = "start", [REPORT_STALL] = "stall",	[REPORT_END] = "end",
+	[REPORT_LOSS] = "loss",	  [REPORT_CROWD] = "crowd",	[REPORT_PATTERN] = "pattern",
+	[REPORT_CLOCK] = "clock", [REPORT_SUMMARY] = "summary",
 };
 _Static_assert(ARRAY_SIZE(report_types) == REPORT_TYPE_COUNT, "a report type without a word");
 
@@ -67,6 +69,31 @@ static const char *const pattern_kinds[] = {
 	[PATTERN_ECN] = "ecn",
 };
 _Static_assert(ARRAY_SIZE(pattern_kinds) == PATTERN_KIND_COUNT, "a kind of pattern without a word");
+
+static const char *const gaps[] = {
+	[REPORT_GAP_NONE] = "none",
+	[REPORT_GAP_NO_CAPTURE] = "no_capture",
+	[REPORT_GAP_NO_OVERLAP] = "no_overlap",
+	[REPORT_GAP_FILTERED] = "filtered",
+	[REPORT_GAP_RECORDS_LOST] = "records_lost",
+	[REPORT_GAP_CROWD] = "crowd",
+	[REPORT_GAP_SYNCOOKIES] = "syncookies",
+	[REPORT_GAP_NOT_RECORDED] = "not_recorded",
+	[REPORT_GAP_ISN_REWRITTEN] = "isn_rewritten",
+	[REPORT_GAP_ISN_AMBIGUOUS] = "isn_ambiguous",
+	[REPORT_GAP_ISN_UNKNOWN] = "isn_unknown",
+	[REPORT_GAP_TIME_MISFIT] = "time_misfit",
+	[REPORT_GAP_OTHER_HOST] = "other_host",
+	[REPORT_GAP_CONTRADICTION] = "contradiction",
+};
+_Static_assert(ARRAY_SIZE(gaps) == REPORT_GAP_COUNT, "a gap without a word");
+
+static const char *const clock_bys[] = {
+	[CLOCK_BY_HANDSHAKES] = "handshakes",
+	[CLOCK_BY_BOOT] = "boot",
+	[CLOCK_BY_WALL] = "wall",
+};
+_Static_assert(ARRAY_SIZE(clock_bys) == CLOCK_BY_COUNT, "a clock without a word");
 
 static const char *const kinds[] = {
 	[SW_NONE] = "none",
@@ -214,6 +241,16 @@ const char *names_report_type(enum report_type type)
 const char *names_pattern_kind(enum pattern_kind kind)
 {
 	return word(pattern_kinds, ARRAY_SIZE(pattern_kinds), kind);
+}
+
+const char *names_gap(enum report_gap gap)
+{
+	return word(gaps, ARRAY_SIZE(gaps), gap);
+}
+
+const char *names_clock_by(enum report_clock_by by)
+{
+	return word(clock_bys, ARRAY_SIZE(clock_bys), by);
 }
 
 const char *names_kind(unsigned int kind)

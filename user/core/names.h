@@ -14,6 +14,8 @@ const char *names_cause(enum cause cause);
 const char *names_closer_how(enum closer_how how);
 const char *names_report_type(enum report_type type);
 const char *names_pattern_kind(enum pattern_kind kind);
+const char *names_gap(enum report_gap gap);
+const char *names_clock_by(enum report_clock_by by);
 const char *names_kind(unsigned int kind); /* enum sw_kind: "open", "retry" ... */
 
 /* "ECONNREFUSED"; "errno 1234" is never made up: NULL if there is no name. */

@@ -20,6 +20,8 @@ static const char *const fates[CAUSE_COUNT] = {
 	[CAUSE_REPLY_DROPPED_ON_PATH] =
 		"had the answer dropped in a namespace of this host that it crossed",
 	[CAUSE_DROPPED_BY_PEER] = "were dropped by the peer",
+	[CAUSE_SYN_LOST] = "were lost on the way to the peer",
+	[CAUSE_REPLY_LOST] = "had the peer's answer lost",
 	[CAUSE_RST] = "were answered with a RST",
 	[CAUSE_ICMP] = "were answered with an ICMP error",
 	[CAUSE_NO_ROUTE] = "found no usable route",

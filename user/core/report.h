@@ -35,7 +35,7 @@ enum verdict {
 	VERDICT_COUNT,
 };
 
-/* Only the causes that some rule of core/verdict can claim. */
+/* Only the causes that some rule of core/verdict, or of core/join, can claim. */
 enum cause {
 	CAUSE_NONE,
 	CAUSE_NO_ANSWER,
@@ -46,6 +46,8 @@ enum cause {
 	CAUSE_DROPPED_ON_PATH,
 	CAUSE_REPLY_DROPPED_ON_PATH,
 	CAUSE_DROPPED_BY_PEER,
+	CAUSE_SYN_LOST,	  /* core/join's alone */
+	CAUSE_REPLY_LOST, /* likewise */
 	CAUSE_RST,
 	CAUSE_ICMP,
 	CAUSE_NO_ROUTE,
@@ -79,6 +81,71 @@ struct report_listener {
 	uint32_t limit;	   /* of the accept queue and, but for syn_limit, the SYN queue */
 	uint32_t requests; /* SYN queue: half open */
 	bool syncookies;   /* in use just then */
+};
+
+/* Why two captures cannot tell where a handshake died. */
+enum report_gap {
+	REPORT_GAP_NONE,	  /* they can, or nothing was asked */
+	REPORT_GAP_NO_CAPTURE,	  /* no capture given is known to be its peer's */
+	REPORT_GAP_NO_OVERLAP,	  /* the peer's does not cover the time */
+	REPORT_GAP_FILTERED,	  /* the peer's was recorded with filters that leave it out */
+	REPORT_GAP_RECORDS_LOST,  /* records were lost there just then */
+	REPORT_GAP_CROWD,	  /* SYNs at that port were only counted just then */
+	REPORT_GAP_SYNCOOKIES,	  /* SYN cookies leave no trace */
+	REPORT_GAP_NOT_RECORDED,  /* what it would take was not recorded there */
+	REPORT_GAP_ISN_REWRITTEN, /* something on the way changes ISNs */
+	REPORT_GAP_ISN_AMBIGUOUS, /* more than one handshake it could be */
+	REPORT_GAP_ISN_UNKNOWN,	  /* the client's records do not have it */
+	REPORT_GAP_TIME_MISFIT,	  /* seen there, but at another time */
+	REPORT_GAP_OTHER_HOST,	  /* others answer for that destination, too */
+	REPORT_GAP_CONTRADICTION, /* the peer's side of it says that it was answered in time */
+	REPORT_GAP_COUNT,
+};
+
+/* One thing that one end did or saw, for people. */
+struct report_event {
+	uint64_t wall_ns; /* on the client's clock */
+	enum role side;
+	char text[96]; /* ASCII, no control characters */
+};
+
+#define REPORT_EVENTS_MAX 40
+
+/* The other side of a client's handshake, as its capture has it. */
+struct report_peer {
+	const char *capture; /* its file; NULL: none is known to be the peer's */
+	const char *host;    /* NULL: not known */
+	enum report_gap gap;
+	bool seen;	       /* all below, but for the events, is known */
+	struct sw_tuple tuple; /* as the peer saw it: NAT changes it */
+	enum verdict verdict;  /* the peer's own */
+	enum cause cause;
+	char why[320];
+	bool has_owner; /* of the listener */
+	struct sw_owner owner;
+	bool has_listener;
+	struct report_listener listener;
+	bool has_drop;
+	struct report_drop drop;
+	int64_t syn_seen;    /* at least; 0 without `seen`: none is in its capture */
+	int64_t synack_sent; /* at least */
+	uint64_t first_ns;   /* the first of it, on the client's wall clock; 0: none */
+	uint64_t last_ns;
+	struct report_event events[REPORT_EVENTS_MAX]; /* of both sides, in order */
+	unsigned int event_count;
+	unsigned int events_left_out;
+};
+
+/* How the clocks of two hosts were laid over each other. */
+enum report_clock_by { CLOCK_BY_HANDSHAKES, CLOCK_BY_BOOT, CLOCK_BY_WALL, CLOCK_BY_COUNT };
+
+struct report_clock {
+	const char *client; /* capture */
+	const char *server;
+	enum report_clock_by by;
+	int64_t offset_ns;   /* the server's wall clock less the client's */
+	uint64_t spread_ns;  /* of it; by wall time nobody knows: 0 */
+	uint64_t handshakes; /* that both saw, and it rests on */
 };
 
 /* One handshake at one moment. Unset pointers and REPORT_NULL are JSON null. */
@@ -116,6 +183,8 @@ struct report_handshake {
 	int64_t owners; /* processes that have the socket open */
 	/* The first SYN asked for ECN, those sent again do not. Client. */
 	bool ecn;
+	/* Of a client, by a join alone; NULL: nobody joined. */
+	const struct report_peer *peer;
 };
 
 struct report_loss {
@@ -210,6 +279,12 @@ struct report_summary {
 	struct report_pattern patterns[REPORT_PATTERN_MAX];
 	unsigned int pattern_count;
 	uint64_t patterns_untold; /* handshakes at places that no pattern knows */
+	/* Of a join: */
+	bool joined;
+	uint64_t unanswered; /* client handshakes without a timely answer, of these: */
+	uint64_t causes[CAUSE_COUNT];
+	uint64_t gaps[REPORT_GAP_COUNT]; /* why not, of those that stay no_answer */
+	char join_text[512];		 /* one sentence, no control characters */
 };
 
 enum report_type {
@@ -219,6 +294,7 @@ enum report_type {
 	REPORT_LOSS,
 	REPORT_CROWD,
 	REPORT_PATTERN, /* now and then, for people: the summary has them all */
+	REPORT_CLOCK,	/* of a join */
 	REPORT_SUMMARY,
 	REPORT_TYPE_COUNT,
 };
@@ -232,6 +308,7 @@ struct report {
 		struct report_loss loss;
 		struct report_crowd crowd;
 		struct report_pattern pattern;
+		struct report_clock clock;
 		struct report_summary summary;
 	};
 };

@@ -163,9 +163,7 @@ static void tell_answered(const struct matter *matter, struct report_handshake *
 		words_why(report, "answered late, after %.3f s; no retry had left this host",
 			  seconds(report->elapsed_ns));
 	else
-		words_why(report,
-			  "answered late, after %s and %.3f s: the earlier ones or their answers "
-			  "were lost or dropped",
+		words_why(report, "answered late, after %s and %.3f s" VERDICT_OPEN_LATE,
 			  syns(facts).text, seconds(report->elapsed_ns));
 }
 

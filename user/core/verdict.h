@@ -14,6 +14,9 @@
 #include "core/report.h"
 #include "synwatch/record.h"
 
+/* Ends the sentence about a late answer as EVIDENCE_OPEN ends that about none. */
+#define VERDICT_OPEN_LATE ": the earlier ones or their answers were lost or dropped"
+
 /* All fill in verdict, cause, why, errnum, icmp and closer of a report that
  * handshake_describe() has prepared. */
 
