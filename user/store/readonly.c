@@ -96,11 +96,24 @@ static int try_immutable(const char *path, sqlite3 **db)
 	return err;
 }
 
+/* SQLite says "Input/output error" to all of it. */
+static int check_path(const char *path)
+{
+	struct stat stat_file;
+
+	if (stat(path, &stat_file))
+		return -errno;
+	return S_ISDIR(stat_file.st_mode) ? -EISDIR : 0;
+}
+
 int readonly_open(const char *path, sqlite3 **ret_db)
 {
 	sqlite3 *db = NULL;
-	int err = try_open(path, "?mode=ro", &db);
+	int err = check_path(path);
 
+	if (err)
+		return err;
+	err = try_open(path, "?mode=ro", &db);
 	if (err == -EBADMSG)
 		err = try_truncated(db);
 	else if (err == -EIO || err == -EROFS || err == -EACCES || err == -ENOENT)
