@@ -300,6 +300,99 @@ static void a_server_tells_its_listener_s_queues(void **state)
 	free(text);
 }
 
+static void a_join_adds_the_other_side(void **state)
+{
+	static const struct expected unseen[] = {
+		{"peer/capture", "server.db"}, {"peer/host", "null"},  {"peer/gap", "crowd"},
+		{"peer/seen", "false"},	       {"peer/syn_seen", "0"}, {"peer/synack_sent", "0"},
+	};
+	static const struct expected seen[] = {
+		{"peer/host", "web2"},
+		{"peer/gap", "null"},
+		{"peer/seen", "true"},
+		{"peer/syn_seen", "2"},
+		{"peer/synack_sent", "3"},
+		{"peer/verdict", "timed_out"},
+		{"peer/cause", "no_ack"},
+		{"peer/why", "the SYN-ACK was not answered"},
+		{"peer/laddr", "10.0.0.1"},
+		{"peer/lport", "8080"},
+		{"peer/raddr", "10.0.9.9"},
+		{"peer/rport", "5000"},
+		{"peer/drop", "null"},
+		{"peer/pid", "812"},
+		{"peer/comm", "nginx"},
+		{"peer/listener/limit", "128"},
+		{"peer/first", "2026-11-22T06:40:11.482913Z"},
+	};
+	struct report_peer peer = {.capture = "server.db", .gap = REPORT_GAP_CROWD};
+	struct report report = full_report();
+	char *text;
+
+	(void)state;
+	report.handshake.peer = &peer;
+	text = render(NULL, &report);
+	assert_values(text, unseen, ARRAY_SIZE(unseen));
+	assert_keys(text, "peer", "capture host gap seen syn_seen synack_sent");
+	free(text);
+
+	peer = (struct report_peer){.capture = "server.db",
+				    .host = "web2",
+				    .seen = true,
+				    .syn_seen = 2,
+				    .synack_sent = 3,
+				    .verdict = VERDICT_TIMED_OUT,
+				    .cause = CAUSE_NO_ACK,
+				    .why = "the SYN-ACK was not answered",
+				    .tuple = {.lport = 8080, .rport = 5000, .family = 4},
+				    .has_owner = true,
+				    .owner = {.pid = 812, .comm = "nginx"},
+				    .has_listener = true,
+				    .listener = {.limit = 128},
+				    .first_ns = WALL_NS,
+				    .last_ns = WALL_NS};
+	set_addr(peer.tuple.laddr, "::ffff:10.0.0.1");
+	set_addr(peer.tuple.raddr, "::ffff:10.0.9.9");
+	text = render(NULL, &report);
+	assert_values(text, seen, ARRAY_SIZE(seen));
+	assert_keys(text, "peer",
+		    "capture host gap seen syn_seen synack_sent verdict cause why family laddr "
+		    "lport raddr rport netns first last drop pid tid comm uid cgroup listener");
+	free(text);
+}
+
+static void clocks_are_compared(void **state)
+{
+	static const struct expected by_handshakes[] = {
+		{"type", "clock"},	 {"time", "2026-11-22T06:40:11.482913Z"},
+		{"client", "client.db"}, {"server", "server.db"},
+		{"by", "handshakes"},	 {"offset_ms", "-90000.001"},
+		{"spread_ms", "1.500"},	 {"handshakes", "12"},
+	};
+	struct report report = {.type = REPORT_CLOCK,
+				.wall_ns = WALL_NS,
+				.clock = {.client = "client.db",
+					  .server = "server.db",
+					  .by = CLOCK_BY_HANDSHAKES,
+					  .offset_ns = -90000001000,
+					  .spread_ns = 1500000,
+					  .handshakes = 12}};
+	char *text = render(NULL, &report);
+
+	(void)state;
+	assert_values(text, by_handshakes, ARRAY_SIZE(by_handshakes));
+	free(text);
+	report.clock.by = CLOCK_BY_WALL;
+	text = render(NULL, &report);
+	assert_values(text,
+		      (const struct expected[]){{"by", "wall"},
+						{"offset_ms", "null"},
+						{"spread_ms", "null"},
+						{"handshakes", "0"}},
+		      4);
+	free(text);
+}
+
 /* A peer on this host that ignores the SYN: the namespace is all there is. */
 static void a_drop_without_reason_and_place_has_its_namespace(void **state)
 {
@@ -803,6 +896,8 @@ int main(void)
 		cmocka_unit_test(parts_may_be_unknown_on_their_own),
 		cmocka_unit_test(ipv6_is_written_as_such),
 		cmocka_unit_test(a_server_tells_its_listener_s_queues),
+		cmocka_unit_test(a_join_adds_the_other_side),
+		cmocka_unit_test(clocks_are_compared),
 		cmocka_unit_test(a_drop_without_reason_and_place_has_its_namespace),
 		cmocka_unit_test(a_start_has_no_verdict),
 		cmocka_unit_test(an_errno_without_a_name_is_a_number),

@@ -109,6 +109,8 @@ static int json_session(struct sink *sink, const struct session *session)
 	line_word(line, "source", session->live ? "live" : "capture");
 	field_filters(line, session);
 	field_hooks(line, session);
+	if (*session->capture)
+		line_text(line, "capture", session->capture);
 	return line_end(line);
 }
 
@@ -229,6 +231,44 @@ static void field_listener(struct line *line, const struct report_listener *list
 	line_close_map(line);
 }
 
+static void fields_peer_seen(struct line *line, const struct report_peer *peer)
+{
+	line_word(line, "verdict", names_verdict(peer->verdict));
+	line_word(line, "cause", names_cause(peer->cause));
+	line_text(line, "why", peer->why);
+	fields_tuple(line, &peer->tuple);
+	line_time(line, "first", peer->first_ns);
+	line_time(line, "last", peer->last_ns);
+	line_key(line, "drop");
+	if (peer->has_drop) {
+		line_open_map(line);
+		line_text(line, "reason", peer->drop.reason);
+		line_text(line, "place", peer->drop.place);
+		line_known(line, "netns", peer->drop.netns);
+		line_close_map(line);
+	} else {
+		line_put_null(line);
+	}
+	fields_owner(line, peer->has_owner ? &peer->owner : NULL);
+	field_listener(line, peer->has_listener ? &peer->listener : NULL);
+}
+
+/* Fields that nobody saw are left out: the object says so by its `seen`. */
+static void field_peer(struct line *line, const struct report_peer *peer)
+{
+	line_key(line, "peer");
+	line_open_map(line);
+	line_text(line, "capture", peer->capture ? peer->capture : "");
+	line_text(line, "host", peer->host ? peer->host : "");
+	line_word(line, "gap", peer->gap == REPORT_GAP_NONE ? NULL : names_gap(peer->gap));
+	line_bool(line, "seen", peer->seen);
+	line_int(line, "syn_seen", peer->capture ? peer->syn_seen : REPORT_NULL);
+	line_int(line, "synack_sent", peer->capture ? peer->synack_sent : REPORT_NULL);
+	if (peer->seen)
+		fields_peer_seen(line, peer);
+	line_close_map(line);
+}
+
 static void fields_handshake(struct line *line, const struct report *report)
 {
 	const struct report_handshake *handshake = &report->handshake;
@@ -259,6 +299,25 @@ static void fields_handshake(struct line *line, const struct report *report)
 	field_listener(line, handshake->has_listener ? &handshake->listener : NULL);
 	line_bool(line, "adopted", handshake->adopted);
 	line_int(line, "owners", handshake->owners);
+	if (handshake->peer)
+		field_peer(line, handshake->peer);
+}
+
+static void fields_clock(struct line *line, const struct report *report)
+{
+	const struct report_clock *clock = &report->clock;
+	bool known = clock->by == CLOCK_BY_HANDSHAKES;
+
+	line_time(line, "time", report->wall_ns);
+	line_text(line, "client", clock->client);
+	line_text(line, "server", clock->server);
+	line_word(line, "by", names_clock_by(clock->by));
+	if (known)
+		line_signed_ms(line, "offset_ms", clock->offset_ns);
+	else
+		line_null(line, "offset_ms");
+	line_ms(line, "spread_ms", known ? (int64_t)clock->spread_ns : REPORT_NULL);
+	line_uint(line, "handshakes", known ? clock->handshakes : 0);
 }
 
 static void fields_crowd(struct line *line, const struct report *report)
@@ -375,6 +434,29 @@ static void field_latency(struct line *line, const uint64_t *slots)
 	line_close_map(line);
 }
 
+static void field_join(struct line *line, const struct report_summary *summary)
+{
+	unsigned int i;
+
+	line_key(line, "join");
+	line_open_map(line);
+	line_text(line, "text", summary->join_text);
+	line_uint(line, "unanswered", summary->unanswered);
+	line_key(line, "causes");
+	line_open_map(line);
+	for (i = 0; i < CAUSE_COUNT; i++)
+		if (summary->causes[i])
+			line_uint(line, names_cause((enum cause)i), summary->causes[i]);
+	line_close_map(line);
+	line_key(line, "gaps");
+	line_open_map(line);
+	for (i = 0; i < REPORT_GAP_COUNT; i++)
+		if (summary->gaps[i])
+			line_uint(line, names_gap((enum report_gap)i), summary->gaps[i]);
+	line_close_map(line);
+	line_close_map(line);
+}
+
 static void fields_summary(struct line *line, const struct report *report)
 {
 	const struct report_summary *summary = &report->summary;
@@ -400,6 +482,8 @@ static void fields_summary(struct line *line, const struct report *report)
 	field_patterns(line, summary);
 	line_uint(line, "patterns_untold", summary->patterns_untold);
 	line_uint(line, "suppressed", summary->suppressed);
+	if (summary->joined)
+		field_join(line, summary);
 }
 
 static int json_report(struct sink *sink, const struct report *report)
@@ -407,7 +491,8 @@ static int json_report(struct sink *sink, const struct report *report)
 	static void (*const fields[REPORT_TYPE_COUNT])(struct line *, const struct report *) = {
 		[REPORT_START] = fields_handshake, [REPORT_STALL] = fields_handshake,
 		[REPORT_END] = fields_handshake,   [REPORT_LOSS] = fields_loss,
-		[REPORT_CROWD] = fields_crowd,	   [REPORT_SUMMARY] = fields_summary,
+		[REPORT_CROWD] = fields_crowd,	   [REPORT_CLOCK] = fields_clock,
+		[REPORT_SUMMARY] = fields_summary,
 	};
 	struct line *line = line_of(sink);
 

@@ -123,6 +123,11 @@ void line_put_text(struct line *line, const char *text, size_t length)
 	free(quoted);
 }
 
+void line_put_null(struct line *line)
+{
+	yajl_gen_null(line->gen);
+}
+
 void line_null(struct line *line, const char *key)
 {
 	line_key(line, key);
@@ -161,10 +166,12 @@ void line_int(struct line *line, const char *key, int64_t value)
 		line_null(line, key);
 }
 
-static void thousandths(struct line *line, const char *key, uint64_t value)
+static void thousandths(struct line *line, const char *key, bool negative, uint64_t value)
 {
-	char text[TEXT_UINT_SIZE + 4];
-	size_t length = text_uint(text, value / 1000);
+	char text[TEXT_UINT_SIZE + 5] = "-";
+	size_t length = negative;
+
+	length += text_uint(text + length, value / 1000);
 
 	text[length++] = '.';
 	text_digits(text + length, value, 3);
@@ -174,15 +181,22 @@ static void thousandths(struct line *line, const char *key, uint64_t value)
 
 void line_seconds(struct line *line, const char *key, uint64_t value_ns)
 {
-	thousandths(line, key, value_ns / NSEC_PER_MSEC);
+	thousandths(line, key, false, value_ns / NSEC_PER_MSEC);
 }
 
 void line_ms(struct line *line, const char *key, int64_t value_ns)
 {
 	if (value_ns >= 0)
-		thousandths(line, key, (uint64_t)value_ns / NSEC_PER_USEC);
+		thousandths(line, key, false, (uint64_t)value_ns / NSEC_PER_USEC);
 	else
 		line_null(line, key);
+}
+
+void line_signed_ms(struct line *line, const char *key, int64_t value_ns)
+{
+	uint64_t size_ns = value_ns < 0 ? -(uint64_t)value_ns : (uint64_t)value_ns;
+
+	thousandths(line, key, value_ns < 0, size_ns / NSEC_PER_USEC);
 }
 
 void line_time(struct line *line, const char *key, uint64_t wall_ns)

@@ -34,6 +34,7 @@ void line_open_array(struct line *line);
 void line_close_array(struct line *line);
 /* Text from somebody else: any bytes become valid JSON (see text_quote()). */
 void line_put_text(struct line *line, const char *text, size_t length);
+void line_put_null(struct line *line);
 
 /* Key and value. */
 void line_null(struct line *line, const char *key);
@@ -44,6 +45,7 @@ void line_int(struct line *line, const char *key, int64_t value);    /* negative
 /* With three decimals, what is smaller cut off. */
 void line_seconds(struct line *line, const char *key, uint64_t value_ns);
 void line_ms(struct line *line, const char *key, int64_t value_ns); /* negative: null */
+void line_signed_ms(struct line *line, const char *key, int64_t value_ns);
 /* RFC 3339, UTC, microseconds. */
 void line_time(struct line *line, const char *key, uint64_t wall_ns);
 void line_word(struct line *line, const char *key, const char *word); /* ours; NULL: null */

@@ -214,6 +214,22 @@ static void print_patterns(struct layout *layout, const struct report_summary *s
 	layout_end_line(layout);
 }
 
+/* Why the captures could not tell. */
+static void print_gaps(struct layout *layout, const struct report_summary *summary)
+{
+	char text[TEXT_UINT_SIZE + 64];
+	unsigned int i;
+
+	for (i = 0; i < REPORT_GAP_COUNT; i++) {
+		if (!summary->gaps[i])
+			continue;
+		snprintf(text, sizeof(text), "unknown: %llu %s",
+			 (unsigned long long)summary->gaps[i], names_gap((enum report_gap)i));
+		entry(layout, text);
+		layout_end_line(layout);
+	}
+}
+
 void summary_print(struct layout *layout, const struct report_summary *summary)
 {
 	char duration[TEXT_DURATION_SIZE];
@@ -223,6 +239,15 @@ void summary_print(struct layout *layout, const struct report_summary *summary)
 	text_duration(duration, summary->duration_ns);
 	snprintf(text, sizeof(text), "Summary of %s", duration);
 	heading(layout, text);
+	if (summary->joined) {
+		char safe[sizeof(summary->join_text)];
+
+		utf8_safe(safe, sizeof(safe), summary->join_text, strlen(summary->join_text));
+		layout_indent(layout, ENTRY);
+		layout_words(layout, WRAP, LAYOUT_BOLD, safe);
+		layout_end_line(layout);
+		print_gaps(layout, summary);
+	}
 	print_roles(layout, summary);
 	print_healthy(layout, summary);
 	print_totals(layout, summary);

@@ -19,6 +19,7 @@
 #include "sink/layout.h"
 #include "sink/summary.h"
 #include "sink/text.h"
+#include "sink/timeline.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -101,6 +102,7 @@ struct terminal {
 	struct sink_terminal_options options;
 	const struct layout_column *columns;
 	bool wide;
+	bool titled; /* the columns' titles are there */
 };
 
 /* A hook whose absence leaves something unseen. */
@@ -145,9 +147,14 @@ static void say_watched(struct terminal *terminal, const struct session *session
 {
 	unsigned int i;
 
-	say(terminal, LAYOUT_DIM, "synwatch %s %s %s, kernel %s%s", session->version,
-	    session->live ? "watching" : "reading a capture of", session->host, session->kernel,
-	    session->filter_count ? "," : "");
+	if (*session->capture)
+		say(terminal, LAYOUT_DIM, "%s: synwatch %s on %s, kernel %s%s", session->capture,
+		    session->version, session->host, session->kernel,
+		    session->filter_count ? "," : "");
+	else
+		say(terminal, LAYOUT_DIM, "synwatch %s %s %s, kernel %s%s", session->version,
+		    session->live ? "watching" : "reading a capture of", session->host,
+		    session->kernel, session->filter_count ? "," : "");
 	for (i = 0; i < session->filter_count; i++)
 		say(terminal, LAYOUT_DIM, "%s%s=%s", i ? "" : "only ", session->filters[i].name,
 		    session->filters[i].values);
@@ -194,7 +201,10 @@ static int terminal_session(struct sink *sink, const struct session *session)
 		say_watched(terminal, session);
 		say_missing(terminal, session);
 	}
-	layout_titles(&terminal->layout, terminal->columns, COLUMN_COUNT);
+	/* Those of a join come all at once. */
+	terminal->titled = !*session->capture;
+	if (terminal->titled)
+		layout_titles(&terminal->layout, terminal->columns, COLUMN_COUNT);
 	return terminal->layout.output.error;
 }
 
@@ -317,6 +327,9 @@ static void print_handshake(struct terminal *terminal, const struct report *repo
 	struct layout_cell cells[COLUMN_COUNT] = {0};
 	char text[sizeof(handshake->why)];
 
+	if (handshake->peer && !terminal->titled)
+		layout_titles(&terminal->layout, terminal->columns, COLUMN_COUNT);
+	terminal->titled = true;
 	text_clock(text, report->wall_ns, true);
 	set_cell(&cells[COLUMN_TIME], "", text);
 	cells_owner(cells, handshake);
@@ -326,6 +339,8 @@ static void print_handshake(struct terminal *terminal, const struct report *repo
 	utf8_safe(text, sizeof(text), handshake->why, strlen(handshake->why));
 	set_cell(&cells[COLUMN_WHY], "", text);
 	layout_row(&terminal->layout, terminal->columns, cells, COLUMN_COUNT, INDENT);
+	if (handshake->peer && terminal->options.verbose)
+		timeline_print(&terminal->layout, handshake);
 }
 
 static void print_loss(struct terminal *terminal, const struct report *report)
@@ -390,6 +405,30 @@ static void print_pattern(struct terminal *terminal, const struct report *report
 	layout_end_line(&terminal->layout);
 }
 
+/* "web2.db: its clock is 90.0s ahead of that in web1.db, +/- 1.2ms, by 12 handshakes in both" */
+static void print_clock(struct terminal *terminal, const struct report *report)
+{
+	const struct report_clock *clock = &report->clock;
+	char offset[TEXT_DURATION_SIZE], spread[TEXT_DURATION_SIZE];
+	int64_t offset_ns = clock->offset_ns;
+
+	if (clock->by != CLOCK_BY_HANDSHAKES) {
+		say(terminal, LAYOUT_WARN,
+		    "%s and %s have no handshake in common: their wall clocks are taken to be "
+		    "right",
+		    clock->client, clock->server);
+	} else {
+		text_duration(offset, offset_ns < 0 ? -(uint64_t)offset_ns : (uint64_t)offset_ns);
+		text_duration(spread, clock->spread_ns);
+		say(terminal, LAYOUT_DIM,
+		    "%s: its clock is %s %s that in %s, +/- %s, by %llu handshake%s in both",
+		    clock->server, offset, offset_ns < 0 ? "behind" : "ahead of", clock->client,
+		    spread, (unsigned long long)clock->handshakes,
+		    clock->handshakes == 1 ? "" : "s");
+	}
+	layout_end_line(&terminal->layout);
+}
+
 static void print_summary(struct terminal *terminal, const struct report *report)
 {
 	summary_print(&terminal->layout, &report->summary);
@@ -401,10 +440,11 @@ static int terminal_report(struct sink *sink, const struct report *report)
 		[REPORT_START] = print_handshake, [REPORT_STALL] = print_handshake,
 		[REPORT_END] = print_handshake,	  [REPORT_LOSS] = print_loss,
 		[REPORT_CROWD] = print_crowd,	  [REPORT_PATTERN] = print_pattern,
-		[REPORT_SUMMARY] = print_summary,
+		[REPORT_CLOCK] = print_clock,	  [REPORT_SUMMARY] = print_summary,
 	};
 	struct terminal *terminal = (struct terminal *)sink;
-	bool final = report->type == REPORT_END || report->type == REPORT_SUMMARY;
+	bool final = report->type == REPORT_END || report->type == REPORT_SUMMARY ||
+		     (report->type == REPORT_STALL && report->handshake.peer);
 
 	if (final || !terminal->options.quiet)
 		print[report->type](terminal, report);
