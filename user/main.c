@@ -7,6 +7,7 @@
 
 #include "cli/log.h"
 #include "cli/options.h"
+#include "join.h"
 #include "watch.h"
 
 /* A descriptor that a caller closed must not become one of ours: data would go
@@ -30,6 +31,8 @@ static int run(const struct options *options)
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Nor is a limit on the size of files: a capture pauses then. */
 	(void)signal(SIGXFSZ, SIG_IGN);
+	if (options->command == COMMAND_JOIN)
+		return join(options) ? 1 : 0;
 	return watch(options) ? 1 : 0;
 }
 

@@ -7,10 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/ioctl.h>
-
 #include "cli/log.h"
 #include "core/engine.h"
+#include "output.h"
 #include "sink/sink.h"
 #include "source/clock.h"
 #include "source/live.h"
@@ -79,26 +78,6 @@ static int on_idle(void *ctx)
 	if (!watch->err)
 		watch->err = sink_flush(watch->sink);
 	return watch->err ? watch->err : is_finished(watch);
-}
-
-static struct sink *open_sink(const struct options *options)
-{
-	const char *no_color = getenv("NO_COLOR"); /* https://no-color.org */
-	struct winsize size = {};
-	struct sink_terminal_options terminal = {
-		.quiet = options->quiet,
-		.verbose = options->verbose,
-	};
-
-	if (options->json)
-		return sink_json_new(stdout);
-	if (isatty(STDOUT_FILENO)) {
-		terminal.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 80 : size.ws_col;
-		if (!terminal.width)
-			terminal.width = 80;
-		terminal.color = !options->no_color && !(no_color && *no_color);
-	}
-	return sink_terminal_new(stdout, &terminal);
 }
 
 static int open_capture_to_read(const struct options *options, struct source **ret_source)
@@ -237,7 +216,7 @@ int watch(const struct options *options)
 	if (!err)
 		err = open_capture_to_write(&watch);
 	if (!err) {
-		watch.sink = open_sink(options);
+		watch.sink = output_open(options);
 		err = watch.sink ? 0 : -ENOMEM;
 	}
 	if (!err)

@@ -357,28 +357,43 @@ static void a_file_may_look_like_an_option_after_two_dashes(void **state)
 	done(&run);
 }
 
+static void join_takes_any_number_of_files(void **state)
+{
+	struct run run;
+
+	(void)state;
+	accept(&run, (words_t){"join", "a", "-j", "b", "--since", "-2h", "--", "c"});
+	assert_int_equal(run.options.command, COMMAND_JOIN);
+	assert_int_equal(run.options.file_count, 3);
+	assert_null(run.options.file);
+	assert_true(run.options.json);
+	done(&run);
+}
+
 static const struct {
 	words_t words;
 	const char *sentence;
 } refusals[] = {
 	/* Commands. */
 	{{"frob"},
-	 "unknown command 'frob': synwatch watches this host, or 'read FILE' judges records again "
-	 "(see --help)"},
+	 "unknown command 'frob': synwatch watches this host, 'read FILE' judges records again, "
+	 "'join FILE FILE' two hosts' captures (see --help)"},
 	{{"-j", "doctor", "-q"},
-	 "unknown command 'doctor': synwatch watches this host, or 'read FILE' judges records "
-	 "again "
-	 "(see --help)"},
+	 "unknown command 'doctor': synwatch watches this host, 'read FILE' judges records again, "
+	 "'join FILE FILE' two hosts' captures (see --help)"},
 	{{""},
-	 "unknown command '': synwatch watches this host, or 'read FILE' judges records again (see "
-	 "--help)"},
+	 "unknown command '': synwatch watches this host, 'read FILE' judges records again, "
+	 "'join FILE FILE' two hosts' captures (see --help)"},
 	{{"Read", "f"},
-	 "unknown command 'Read': synwatch watches this host, or 'read FILE' judges records again "
-	 "(see --help)"},
+	 "unknown command 'Read': synwatch watches this host, 'read FILE' judges records again, "
+	 "'join FILE FILE' two hosts' captures (see --help)"},
 	{{"read"}, "read needs a FILE: synwatch read FILE"},
 	{{"read", "-j"}, "read needs a FILE: synwatch read FILE"},
 	{{"read", "a", "b"}, "unexpected argument 'b': read takes one FILE"},
 	{{"read", "a", "b", "c"}, "unexpected argument 'b': read takes one FILE"},
+	{{"join"}, "join needs captures of two hosts at least: synwatch join CLIENT SERVER"},
+	{{"join", "a"}, "join needs captures of two hosts at least: synwatch join CLIENT SERVER"},
+	{{"join", "-w", "c", "a", "b"}, "--write: what is read is not recorded again"},
 	/* Options that there are not, wherever getopt finds them. */
 	{{"--frob"}, "unknown option '--frob' (see --help)"},
 	{{"--frob=x"}, "unknown option '--frob' (see --help)"},
@@ -481,8 +496,8 @@ static const struct {
 	{{"--max-size", "1M"}, "--max-size is about a capture: it needs --write FILE"},
 	{{"--max-age", "1d"}, "--max-age is about a capture: it needs --write FILE"},
 	{{"--max-age", "1d", "read", "f"}, "--max-age is about a capture: it needs --write FILE"},
-	{{"--since", "-2h"}, "--since is about a capture: it needs read FILE"},
-	{{"--until", "03:12"}, "--until is about a capture: it needs read FILE"},
+	{{"--since", "-2h"}, "--since is about a capture: it needs read FILE or join"},
+	{{"--until", "03:12"}, "--until is about a capture: it needs read FILE or join"},
 	/* The first mistake is the one that is told; what was good before is freed. */
 	{{"-p1", "--comm=a", "-Hx", "-Py", "frob"},
 	 "--host: 'x' is not an address: accepted are IPv4 and IPv6 ADDR or ADDR/LEN, separated by "
@@ -632,7 +647,8 @@ static void a_mistake_before_help_is_told(void **state)
 static void help_fits_80_columns_and_names_everything(void **state)
 {
 	static const char *const mentions[] = {
-		"Usage: synwatch [OPTION...] [read FILE]\n",
+		"Usage: synwatch [OPTION...] \n  or:  synwatch [OPTION...] read FILE\n"
+		"  or:  synwatch [OPTION...] join FILE FILE...\n",
 		"  -p, --pid=",
 		"  -P, --port=",
 		"      --lport=",
@@ -728,7 +744,7 @@ static void every_example_in_help_is_accepted(void **state)
 		done(&run);
 		examples++;
 	}
-	assert_int_equal(examples, 6);
+	assert_int_equal(examples, 7);
 	done(&help);
 }
 
@@ -763,6 +779,7 @@ int main(void)
 		cmocka_unit_test(a_cgroup_becomes_a_filter_where_there_are_cgroups),
 		cmocka_unit_test(read_takes_a_file_wherever_the_options_stand),
 		cmocka_unit_test(a_file_may_look_like_an_option_after_two_dashes),
+		cmocka_unit_test(join_takes_any_number_of_files),
 		cmocka_unit_test(every_refusal_is_one_sentence_and_nothing_else),
 		cmocka_unit_test(a_long_value_does_not_hide_what_is_accepted),
 		cmocka_unit_test(without_a_run_the_struct_is_untouched),

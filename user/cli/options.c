@@ -92,9 +92,10 @@ static const struct row rows[] = {
 	{OPTION('a', "all", NULL, "every handshake, healthy ones too"), apply_flag, FIELD(all)},
 	{OPTION('s', "stall-after", "DUR", "when a handshake counts as stalled; default: at its "
 	 "first retransmission, or after 1s"), apply_duration, FIELD(stall_after_ns)},
-	{OPTION(KEY_SINCE, "since", "TIME", "read: handshakes that were under way then or later"),
+	{OPTION(KEY_SINCE, "since", "TIME", "read, join: handshakes that were under way then or "
+	 "later"),
 	 apply_moment, FIELD(since)},
-	{OPTION(KEY_UNTIL, "until", "TIME", "read: that had begun by then"),
+	{OPTION(KEY_UNTIL, "until", "TIME", "read, join: that had begun by then"),
 	 apply_moment, FIELD(until)},
 
 	HEADING("When to stop (default: on SIGINT or SIGTERM):"),
@@ -111,7 +112,8 @@ static const struct row rows[] = {
 	HEADING("Output:"),
 	{OPTION('j', "json", NULL, "JSON Lines on stdout"), apply_flag, FIELD(json)},
 	{OPTION('q', "quiet", NULL, "only what ended, and the summary"), apply_flag, FIELD(quiet)},
-	{OPTION('v', "verbose", NULL, "also what this kernel does not offer"),
+	{OPTION('v', "verbose", NULL, "also what this kernel does not offer; join: both "
+	 "sides' timeline of each handshake"),
 	 apply_flag, FIELD(verbose)},
 	{OPTION(KEY_NO_COLOR, "no-color", NULL, "no colours on a terminal either"),
 	 apply_flag, FIELD(no_color)},
@@ -124,7 +126,8 @@ static const struct row rows[] = {
 
 static const char doc[] =
 	"Watches TCP handshakes and gives one verdict for each that stalls or fails. "
-	"'read FILE' judges the records in FILE again.\v"
+	"'read FILE' judges the records in FILE again, 'join FILE FILE' tells from two hosts' "
+	"captures where each unanswered handshake died.\v"
 	"DUR is a whole number and its unit: 500ms, 5s, 2m, 1h, 7d.\n"
 	"SIZE likewise: 64K, 100M, 2G.\n"
 	"TIME is 03:12, '2026-11-22 03:12', 2026-11-22T03:12:00Z or -2h.\n"
@@ -140,7 +143,8 @@ static const char doc[] =
 	"  synwatch -p 4242 -a -s 200ms         all of process 4242, impatiently\n"
 	"  synwatch -j -d 1m > trouble.jsonl    a minute for a program to read\n"
 	"  synwatch -q -w hang.db               record what happens, for days\n"
-	"  synwatch --since 03:00 read hang.db  what was stuck last night";
+	"  synwatch --since 03:00 read hang.db  what was stuck last night\n"
+	"  synwatch join client.db server.db    whose fault it was";
 
 static int __attribute__((format(printf, 2, 3)))
 refuse(struct parse *parse, const char *format, ...)
@@ -383,42 +387,64 @@ static void explain_option(struct parse *parse, const struct argp_state *state)
 		explain_short(parse, word);
 }
 
-static int parse_argument(struct parse *parse, unsigned int number, const char *argument)
+static int parse_command(struct parse *parse, const char *argument)
 {
-	switch (number) {
-	case 0:
-		if (strcmp(argument, "read"))
-			return refuse(parse,
-				      "unknown command '%.80s': synwatch watches this host, or "
-				      "'read FILE' judges records again (see --help)",
-				      argument);
-		parse->options.command = COMMAND_READ;
+	static const struct {
+		const char *word;
+		enum options_command command;
+	} commands[] = {{"read", COMMAND_READ}, {"join", COMMAND_JOIN}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argument, commands[i].word)) {
+			parse->options.command = commands[i].command;
+			return 0;
+		}
+	return refuse(parse,
+		      "unknown command '%.80s': synwatch watches this host, 'read FILE' judges "
+		      "records again, 'join FILE FILE' two hosts' captures (see --help)",
+		      argument);
+}
+
+/* argp has moved the arguments to the end of argv, one behind the other. */
+static int parse_argument(struct parse *parse, const struct argp_state *state, char *argument)
+{
+	struct options *options = &parse->options;
+
+	if (!state->arg_num)
+		return parse_command(parse, argument);
+	if (options->command == COMMAND_JOIN) {
+		if (!options->file_count++)
+			options->files = &state->argv[state->next - 1];
 		return 0;
-	case 1:
-		parse->options.file = argument;
-		return 0;
-	default:
-		return refuse(parse, "unexpected argument '%.80s': read takes one FILE", argument);
 	}
+	if (state->arg_num > 1)
+		return refuse(parse, "unexpected argument '%.80s': read takes one FILE", argument);
+	options->file = argument;
+	return 0;
 }
 
 /* What goes together, when all is known. */
 static int check_together(struct parse *parse)
 {
 	const struct options *options = &parse->options;
-	bool reads = options->command == COMMAND_READ;
+	bool reads = options->command != COMMAND_WATCH;
+	bool joins = options->command == COMMAND_JOIN;
 	const struct {
 		bool wrong;
 		const char *sentence;
 	} rules[] = {
-		{reads && !options->file, "read needs a FILE: synwatch read FILE"},
+		{reads && !joins && !options->file, "read needs a FILE: synwatch read FILE"},
+		{joins && options->file_count < 2,
+		 "join needs captures of two hosts at least: synwatch join CLIENT SERVER"},
 		{reads && options->write, "--write: what is read is not recorded again"},
 		{options->max_size && !options->write,
 		 "--max-size is about a capture: it needs --write FILE"},
 		{options->max_age_ns && !options->write,
 		 "--max-age is about a capture: it needs --write FILE"},
-		{!reads && options->since.kind, "--since is about a capture: it needs read FILE"},
-		{!reads && options->until.kind, "--until is about a capture: it needs read FILE"},
+		{!reads && options->since.kind,
+		 "--since is about a capture: it needs read FILE or join"},
+		{!reads && options->until.kind,
+		 "--until is about a capture: it needs read FILE or join"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
@@ -434,7 +460,7 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_ARG:
-		return parse_argument(parse, state->arg_num, value);
+		return parse_argument(parse, state, value);
 	case ARGP_KEY_END:
 		return check_together(parse);
 	case ARGP_KEY_ERROR:
@@ -478,7 +504,7 @@ enum options_result options_parse(int argc, char **argv, struct options *ret_opt
 	const struct argp argp = {
 		.options = options,
 		.parser = parse_key,
-		.args_doc = "[read FILE]",
+		.args_doc = "\nread FILE\njoin FILE FILE...",
 		.doc = doc,
 		.help_filter = filter_help,
 	};

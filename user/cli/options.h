@@ -17,11 +17,14 @@
 enum options_command {
 	COMMAND_WATCH, /* synwatch [OPTIONS] */
 	COMMAND_READ,  /* synwatch [OPTIONS] read FILE */
+	COMMAND_JOIN,  /* synwatch [OPTIONS] join FILE FILE... */
 };
 
 struct options {
 	enum options_command command;
 	const char *file; /* COMMAND_READ */
+	char **files;	  /* COMMAND_JOIN: in argv */
+	unsigned int file_count;
 	struct filter filter;
 	/* The filters as given, for the session line: values are owned here. */
 	struct session_filter words[SESSION_FILTERS_MAX];
@@ -32,7 +35,7 @@ struct options {
 	const char *write;	 /* COMMAND_WATCH: the capture to record, NULL: none */
 	uint64_t max_size;	 /* of it, bytes, 0: a default */
 	uint64_t max_age_ns;	 /* of what is in it, 0: unlimited */
-	struct moment since;	 /* COMMAND_READ */
+	struct moment since;	 /* COMMAND_READ, COMMAND_JOIN */
 	struct moment until;
 	bool all;
 	bool json;
