@@ -13,7 +13,7 @@ CAUSES = {
     "client": {"none", "no_answer", "dropped_on_output", "neighbour_unresolved",
                "reply_dropped_on_input", "bad_answer", "dropped_on_path",
                "reply_dropped_on_path", "dropped_by_peer", "rst", "icmp", "no_route", "no_port",
-               "denied", "other_error"},
+               "denied", "other_error", "syn_lost", "reply_lost"},
     "server": {"none", "no_ack"} | QUEUES | DROPS,
 }
 # Of a server: what may be wrong with a handshake of that verdict.
@@ -30,6 +30,10 @@ SERVER_CAUSES = {
 }
 # What the kernel calls the drops that have a cause of their own.
 REASONS = {"netfilter": "NETFILTER_DROP", "no_listener": "NO_SOCKET"}
+# Why a join cannot tell.
+GAPS = {"no_capture", "no_overlap", "filtered", "records_lost", "crowd", "syncookies",
+        "not_recorded", "isn_rewritten", "isn_ambiguous", "isn_unknown", "time_misfit",
+        "other_host", "contradiction"}
 # Of a crowd: which of its counts a cause is about.
 COUNTED = {
     "no_ack": {"half_open"}, "netfilter": {"dropped"}, "no_listener": {"dropped"},
@@ -63,6 +67,10 @@ def is_count(value):
 
 def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+def is_any_number(value):
+    return is_number(value) or is_number(-value)
 
 
 def is_list(value):
@@ -134,10 +142,31 @@ HANDSHAKE = {
     "adopted": is_flag, "owners": or_null(is_count),
 }
 
+DROP = or_null(an_object(reason=or_null(is_word), place=or_null(is_word), netns=or_null(is_count)))
+
+PEER = {
+    "capture": or_null(is_word), "host": or_null(is_word), "gap": or_null(one_of(GAPS)),
+    "seen": is_flag, "syn_seen": or_null(is_count), "synack_sent": or_null(is_count),
+}
+# With `seen` only.
+PEER_SEEN = {
+    "verdict": one_of(VERDICTS), "cause": one_of(CAUSES["server"]), "why": is_word,
+    "family": one_of({4, 6}), "laddr": is_address, "lport": is_port, "raddr": is_address,
+    "rport": is_port, "netns": is_count, "first": is_time, "last": is_time, "drop": DROP,
+    "pid": or_null(is_count), "tid": or_null(is_count), "comm": or_null(is_text),
+    "uid": or_null(is_u32), "cgroup": or_null(is_count), "listener": or_null(LISTENER),
+}
+
 LINES = {
+    "clock": {
+        "type": is_word, "time": is_time, "client": is_word, "server": is_word,
+        "by": one_of({"handshakes", "wall"}), "offset_ms": or_null(is_any_number),
+        "spread_ms": or_null(is_number), "handshakes": is_count,
+    },
     "session": {
         "type": is_word, "schema": exactly(1), "version": is_word, "time": is_time,
-        "host": is_word, "kernel": is_word, "boot_id": is_word, "source": exactly("live"),
+        "host": is_word, "kernel": is_word, "boot_id": is_word,
+        "source": one_of({"live", "capture"}),
         "filters": is_object, "hooks": is_object,
     },
     "start": HANDSHAKE,
@@ -176,6 +205,8 @@ def check(line):
         _check_owner(line)
         _check_handshake(line)
         (_check_server if line["role"] == "server" else _check_client)(line)
+    if line.get("peer"):
+        _check_peer(line["peer"])
     if line["type"] == "crowd":
         _check_owner(line)
         _check_crowd(line)
@@ -206,6 +237,15 @@ def _check_handshake(line):
     if line["type"] == "end":
         assert line["next_retry_ms"] is None and line["give_up_ms"] is None, line
     assert line["cause"] in CAUSES[line["role"]], f"a cause of the other role: {line}"
+
+
+def _check_peer(peer):
+    wanted = PEER | (PEER_SEEN if peer["seen"] else {})
+    assert peer.keys() == wanted.keys(), peer
+    for name, is_right in wanted.items():
+        assert is_right(peer[name]), f"wrong {name} in {peer}"
+    # Without a capture there is nothing that it could have seen.
+    assert peer["capture"] or not peer["seen"], peer
 
 
 def _check_client(line):

@@ -179,6 +179,10 @@ class TerminalWatch(Process):
 
     def stop(self):
         self.signal(signal.SIGINT)
+        return self.finish()
+
+    def finish(self):
+        """Waits until it has ended by itself, in good order."""
         deadline = time.monotonic() + TIMEOUT
         while self._more(deadline):
             pass
