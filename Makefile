@@ -161,7 +161,7 @@ deps: ## install what the build needs (root; apt, elsewhere names the packages)
 	@$(need) install build
 
 deps-test: ## install what the tests need, too
-	@$(need) install build unit demo live
+	@$(need) install build unit demo live kernels
 	+@$(submake) $(O)/nginx
 
 # A server for the tests to use. As a package it would also be one for this host.
@@ -183,11 +183,12 @@ demo: ## stage a DROP, a REJECT, a reset and a healthy connection, and watch the
 # ---- tests ----
 
 .PHONY: test check programs lint unit replay fuzz-smoke check-build check-live
+.PHONY: check-kernels kernels
 test: deps-test ## install, build, run every test (root for the live ones)
 	+@$(submake) $(jobs) all
 	+@$(submake) $(jobs) SAN=1 O=$(SAN_O) all programs
 	$(hand_back)
-	+@MAKE='$(submake)' tests/run lint unit replay fuzz-smoke check-build check-live
+	+@MAKE='$(submake)' tests/run lint unit replay fuzz-smoke check-build check-live kernels
 
 check: ## run the tests that need no root, in seconds
 	@$(need) check build unit
@@ -217,7 +218,21 @@ check-build: ## test the build itself
 	@$(pytest) -q tests/build
 
 check-live: all ## run the live tests (root)
-	@$(synwatch) $(pytest) -v -n 12 tests/live
+	@rm -f $(O)/live.xml
+	@$(synwatch) $(pytest) -v -n 12 --junitxml=$(O)/live.xml tests/live
+
+# Debian's packages, and what is made of them: kept by `make clean`.
+kernels_run = $(synwatch) SYNWATCH_KERNELS='$(abspath $(O)/kernels)' PYTHONDONTWRITEBYTECODE=1 \
+	$(PYTHON) tests/kernels/check.py
+check-kernels: ## run the core of them on Debian's kernels, too (root, QEMU); FULL=1 for all
+	@$(need) install build unit live kernels
+	+@$(submake) $(jobs) all $(O)/nginx
+	$(hand_back)
+	@$(kernels_run) $(if $(FULL),--full)
+
+# After check-live, whose results are this host's column.
+kernels: all ## the part of `make test` that does this, after check-live
+	@$(kernels_run) --host $(O)/live.xml
 
 # ---- installation ----
 
@@ -229,9 +244,10 @@ install: all ## install to $(DESTDIR)$(prefix)
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(sbindir)/synwatch $(DESTDIR)$(mandir)/man8/synwatch.8
 
-# By name: O may be a directory that holds other things.
+# By name: O may be a directory that holds other things, the other kernels among them.
 clean: ## remove what was built
-	rm -rf $(addprefix $(O)/,synwatch libcore.a bpf user tests san nginx *.flags version deps.found)
+	rm -rf $(addprefix $(O)/,synwatch libcore.a bpf user tests san nginx *.flags version live.xml \
+	deps.found)
 	@rmdir $(O) 2>/dev/null || true
 
 help: ## print this list

@@ -31,7 +31,12 @@ struct sock___6_19 {
 	struct timer_list tcp_retransmit_timer;
 };
 
-/* Before the pair of ports became one word, 6.8: a seqlock and two ints */
+/* 6.8: high << 16 | low. Before, a seqlock and two ints; an int is no array, so
+ * neither exists where the other does. */
+struct local_ports___6_8 {
+	__u32 range;
+};
+
 struct local_ports___old {
 	int range[2];
 };

@@ -146,7 +146,7 @@ static __always_inline void connect_report(const struct connecting *c, long ret)
 	record = emit_reserve(SW_LOCAL_ERROR, bpf_ktime_get_ns());
 	if (!record)
 		return;
-	record->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	record->cookie = sock_identity(sk);
 	record->start_ns = c->start_ns;
 	record->flags = SW_F_OWNER | SW_F_TASK;
 	record->err = ret;

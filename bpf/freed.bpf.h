@@ -15,8 +15,7 @@ static __always_inline void segment_dropped(const struct sk_buff *skb,
 	owner = BPF_CORE_READ(skb, sk);
 	if (segment->what == SW_DROP_SYNACK && drop->where == SW_DROP_OUTPUT && owner &&
 	    BPF_CORE_READ(owner, __sk_common.skc_state) == TCP_NEW_SYN_RECV)
-		request_event((const void *)owner,
-			      BPF_CORE_READ(owner, __sk_common.skc_cookie.counter), drop);
+		request_event((const void *)owner, request_cookie((const void *)owner), drop);
 	else
 		refusal_dropped(segment, drop, rx_sk, answer);
 }
@@ -36,18 +35,48 @@ static __always_inline void segment_unexplained(const struct sk_buff *skb,
 	request_reset(&tuple);
 }
 
-/* The listener that a freed segment was for, where the kernel does not name it:
- * tcp_v4_rcv() has taken the device away. */
+/* ip_local_deliver_finish() takes the IP header away, nobody before does. */
+static __always_inline bool is_in_tcp(const struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, data) >
+	       BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+}
+
+/* The listener that a freed segment was for, where the kernel does not name it. */
 static __always_inline const struct sock *listener_of_segment(const struct sk_buff *skb,
 							      const struct segment *segment)
 {
 	const struct dst_entry *dst = skb_dst_of(skb);
 	struct sw_tuple tuple = {};
 
-	if (BPF_CORE_READ(skb, dev) || !dst || segment->what == SW_DROP_SYNACK)
+	if (!dst || segment->what == SW_DROP_SYNACK || !is_in_tcp(skb))
 		return 0;
 	tuple_of_segment(segment, BPF_CORE_READ(dst, dev, nd_net.net, ns.inum), &tuple);
 	return listener_at(&tuple);
+}
+
+/*
+ * Before 5.17, without reasons: nothing is known to be a drop. But what a listener
+ * discards in the open is told from what it ignores, and the RST that ends a
+ * request is seen.
+ */
+static __always_inline void segment_discarded(const struct sk_buff *skb, const void *place)
+{
+	struct segment segment = {};
+	struct answer answer = {};
+	const struct sock *receiver;
+	struct listener *listener;
+
+	answer_take(skb, &answer);
+	if (!segment_of_skb(skb, &segment))
+		return;
+	receiver = listener_of_segment(skb, &segment);
+	listener = listener_of_sock(receiver);
+	if (listener)
+		listener_discarded(receiver, listener, 0);
+	if (segment.what == SW_DROP_OTHER)
+		refusal_aborted(&segment, &answer, place, 0);
+	segment_unexplained(skb, &segment, 0);
 }
 
 /* names_receiver: rx_sk is what TCP freed it for, NULL if it was nobody; else it

@@ -133,7 +133,7 @@ static __always_inline void handshake_open(const struct sock *sk)
 	h.undecided = result == FILTER_UNDECIDED;
 	h.start_ns = bpf_ktime_get_ns();
 	h.due_ns = h.start_ns + config.quiet_ns;
-	h.cookie = bpf_get_socket_cookie((void *)sk);
+	h.cookie = sock_identify(sk);
 	h.flags = SW_F_OWNER;
 	h.syn_sent = 1;
 	h.old_soft = sk->sk_err_soft;
@@ -185,7 +185,7 @@ static __always_inline bool handshake_adopt(const struct sock *sk, struct handsh
 	h->start_ns = now;
 	if (sock_syn_age(sk, now, &age))
 		h->start_ns -= age;
-	h->cookie = bpf_get_socket_cookie((void *)sk);
+	h->cookie = sock_identify(sk);
 	h->flags |= SW_F_ADOPTED;
 	h->retransmits = sock_retransmits(sk);
 	/* As if all had been sent, nobody counted; the one under way comes on top. */
@@ -422,7 +422,7 @@ static __always_inline void handshake_look(const __u64 *address, struct handshak
 
 	if (now < h->due_ns)
 		return;
-	if ((__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != h->cookie) {
+	if (sock_identity(sk) != h->cookie) {
 		/* The socket is gone, and how it ended with it. */
 		handshake_forget(key, h);
 		count(missed);

@@ -255,7 +255,7 @@ static __always_inline void listener_add(const struct sock *sk, struct listener 
 {
 	__u64 key = (__u64)sk;
 
-	listener->cookie = bpf_get_socket_cookie((void *)sk);
+	listener->cookie = sock_identify(sk);
 	listener->drops = listener->counted = listener_drops(sk);
 	if (bpf_map_update_elem(&listeners, &key, listener, BPF_NOEXIST))
 		return; /* known, or no room: it is nameless then */

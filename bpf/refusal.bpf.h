@@ -115,7 +115,7 @@ static __always_inline void refusal_emit(const struct segment *segment,
 
 	if (!record)
 		return;
-	record->cookie = (__u64)segment->isn << 32 | (__u32)tuple->rport << 16 | tuple->lport;
+	record->cookie = identity_make_up(segment->isn, tuple);
 	record->start_ns = record->syn_ns = now;
 	record->isn = segment->isn;
 	record->flags = SW_F_ISN | SW_F_DROP;
@@ -194,6 +194,7 @@ static __always_inline void refusal_aborted(const struct segment *segment,
 		.where = SW_DROP_LOCAL,
 	};
 	struct sw_listener queues = {};
+	struct listener *listener;
 	const struct sock *sk;
 	__u32 flags = 0;
 
@@ -204,6 +205,11 @@ static __always_inline void refusal_aborted(const struct segment *segment,
 	if (!queues.abort_on_overflow || queues.backlog <= queues.limit)
 		return;
 	drop.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	/* It is in sk_drops twice, see listener_discarded(), which before 6.15 cannot
+	 * know it by its reason. */
+	listener = listener_of_sock(sk);
+	if (listener && !REASON_IS(reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+		__sync_fetch_and_add(&listener->drops, 1);
 	refusal_tell(segment, &drop, sk, answer);
 }
 

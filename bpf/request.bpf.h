@@ -143,7 +143,7 @@ static __always_inline void request_name(struct request *request, const struct s
 	request->cookie = cookie;
 	if (cookie)
 		return;
-	request->cookie = (__u64)request->isn << 32 | (__u32)tuple->rport << 16 | tuple->lport;
+	request->cookie = identity_make_up(request->isn, tuple);
 	requests_unnamed = true;
 }
 
@@ -155,6 +155,12 @@ static __always_inline void request_note_drop(struct request *request, const str
 	request->drop.count = before + 1;
 	request->drop.attempt = request->timer.retransmits;
 	request->flags |= SW_F_DROP;
+}
+
+/* The one it has already, 0 if it has none. */
+static __always_inline __u64 request_cookie(const struct request_sock *req)
+{
+	return config.has_cookies ? BPF_CORE_READ(req, __req_common.skc_cookie.counter) : 0;
 }
 
 /* A SYN-ACK sent again, or thrown away on its way out (drop). cookie: 0 if it is
@@ -253,12 +259,14 @@ static __always_inline void request_accepted(const struct sock *sk)
 	record = emit_reserve(SW_ACCEPTED, now);
 	if (!record)
 		return;
-	record->cookie = bpf_get_socket_cookie((void *)sk);
 	/* tcp_synack_rtt_meas(): from the SYN-ACK to the ACK, us */
 	record->start_ns = now - (BPF_CORE_READ(tp, srtt_us) >> 3) * NSEC_PER_USEC;
 	record->syn_ns = record->start_ns;
 	/* tcp_rcv_state_process() has just set it: nothing has been read yet. */
 	record->isn = BPF_CORE_READ(tp, copied_seq) - 1;
+	/* No file is its own yet. */
+	record->cookie = config.has_cookies ? bpf_get_socket_cookie((void *)sk)
+					    : identity_make_up(record->isn, &tuple);
 	record->flags = SW_F_ISN | SW_F_COUNTED;
 	record->tuple = tuple;
 	timer_of_sock(sk, &record->timer, &flags);
@@ -300,15 +308,30 @@ static __always_inline void request_leave(const struct sock *sk, __u8 new_state)
 	bpf_map_delete_elem(&requests, &tuple);
 }
 
+/* The child has the request's cookie. Where it could not be asked for, its ISN and
+ * ports: the request's memory may be another's by now. */
+static __always_inline bool request_is_of(const struct sock *child, const struct sw_tuple *tuple,
+					  const struct request *request)
+{
+	const struct tcp_request_sock *req = (const void *)request->address;
+
+	if (config.has_cookies)
+		return (__u64)BPF_CORE_READ(child, __sk_common.skc_cookie.counter) ==
+		       request->cookie;
+	return BPF_CORE_READ(req, rcv_isn) == request->isn &&
+	       BPF_CORE_READ(child, __sk_common.skc_num) == tuple->lport &&
+	       BPF_CORE_READ(child, __sk_common.skc_dport) == bpf_htons(tuple->rport);
+}
+
 /* Its child, NULL if there is none: until accept() has taken it the request waits
- * with it, and the child has the request's cookie. */
-static __always_inline const struct sock *request_child(const struct request *request)
+ * with it. */
+static __always_inline const struct sock *request_child(const struct sw_tuple *tuple,
+							const struct request *request)
 {
 	const struct request_sock *req = (const void *)request->address;
 	const struct sock *child = BPF_CORE_READ(req, sk);
 
-	if (!child ||
-	    (__u64)BPF_CORE_READ(child, __sk_common.skc_cookie.counter) != request->cookie)
+	if (!child || !request_is_of(child, tuple, request))
 		return 0;
 	return child;
 }
@@ -383,7 +406,7 @@ static __always_inline void request_look(const struct sw_tuple *key, struct requ
 		return;
 	if (!request->gone_ns)
 		request->gone_ns = now;
-	else if (request_child(request))
+	else if (request_child(&tuple, request))
 		request_accepted_unseen(&tuple, request, now);
 	else if (!request_may_return(request, now))
 		request_gone(&tuple, request, now, 0);

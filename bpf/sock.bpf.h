@@ -89,11 +89,11 @@ static __always_inline void tuple_of_request(const struct request_sock *req, con
 static __always_inline void ports_of_netns(const struct sock *sk, __u16 *low, __u16 *high)
 {
 	const struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
-	const struct local_ports *ports = &net->ipv4.ip_local_ports;
-	const struct local_ports___old *older = (const void *)ports;
+	const struct local_ports___old *older = (const void *)&net->ipv4.ip_local_ports;
+	const struct local_ports___6_8 *newer = (const void *)older;
 
-	if (bpf_core_field_size(ports->range) == sizeof(__u32)) {
-		__u32 range = BPF_CORE_READ(ports, range);
+	if (bpf_core_field_exists(newer->range)) {
+		__u32 range = BPF_CORE_READ(newer, range);
 
 		*low = range & 0xffff;
 		*high = range >> 16;
@@ -101,6 +101,35 @@ static __always_inline void ports_of_netns(const struct sock *sk, __u16 *low, __
 		*low = BPF_CORE_READ(older, range[0]);
 		*high = BPF_CORE_READ(older, range[1]);
 	}
+}
+
+/* Of /proc/PID/fd and `ss -e`; 0 if no process and no kernel user holds it. */
+static __always_inline __u64 sock_inode(const struct sock *sk)
+{
+	const struct socket_alloc *alloc = (const void *)BPF_CORE_READ(sk, sk_socket);
+
+	return alloc ? BPF_CORE_READ(alloc, vfs_inode.i_ino) : 0;
+}
+
+/* The number that tells this socket from all others, as long as it lives. sk is
+ * a tracepoint's or an iterator's own. */
+static __always_inline __u64 sock_identify(const struct sock *sk)
+{
+	return config.has_cookies ? bpf_get_socket_cookie((void *)sk) : sock_inode(sk);
+}
+
+/* The same for an address that may be stale: another number or 0 if it is. */
+static __always_inline __u64 sock_identity(const struct sock *sk)
+{
+	return config.has_cookies ? (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter)
+				  : sock_inode(sk);
+}
+
+/* What stands for it where there is none: a SYN that was dropped, a request that
+ * nobody could ask. Unique with the time and the role. */
+static __always_inline __u64 identity_make_up(__u32 isn, const struct sw_tuple *tuple)
+{
+	return (__u64)isn << 32 | (__u32)tuple->rport << 16 | tuple->lport;
 }
 
 static __always_inline void owner_of_current(struct sw_owner *owner)

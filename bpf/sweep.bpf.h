@@ -7,7 +7,7 @@
 static __always_inline bool listener_is_stale(const struct sock *sk,
 					      const struct listener *listener)
 {
-	return (__u64)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) != listener->cookie ||
+	return sock_identity(sk) != listener->cookie ||
 	       BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN;
 }
 

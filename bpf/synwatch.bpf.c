@@ -125,7 +125,9 @@ int BPF_PROG(tcp_retransmit_skb_err, const struct sock *sk, const struct sk_buff
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *req)
 {
-	request_event(req, bpf_get_socket_cookie((void *)&req->__req_common), 0);
+	__u64 cookie = config.has_cookies ? bpf_get_socket_cookie((void *)&req->__req_common) : 0;
+
+	request_event(req, cookie, 0);
 	return 0;
 }
 
@@ -170,6 +172,14 @@ int BPF_PROG(icmp_send, const struct sk_buff *skb, int type, int code)
 	};
 
 	answer_note(skb, &answer);
+	return 0;
+}
+
+/* Before 5.17 */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(kfree_skb_bare, const struct sk_buff *skb, const void *place)
+{
+	segment_discarded(skb, place);
 	return 0;
 }
 

@@ -154,8 +154,7 @@ struct in6_addr {
 };
 
 struct local_ports {
-	__u32 range; /* high << 16 | low since 6.8; before, int range[2] */
-};
+}; /* bpf/compat.bpf.h */
 
 struct netns_ipv4 {
 	struct local_ports ip_local_ports;
@@ -299,6 +298,7 @@ struct sk_buff {
 	unsigned long _skb_refdst;
 	int skb_iif;
 	unsigned char *head;
+	unsigned char *data;
 	__u16 network_header;
 	__be16 protocol;
 	char cb[48];
@@ -393,6 +393,12 @@ struct socket {
 	socket_state state;
 	struct file *file;
 	struct sock *sk;
+};
+
+/* What a struct socket is part of */
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 };
 
 struct trace_event_raw_sys_enter {

@@ -50,6 +50,7 @@ struct sw_config {
 	 * one local port in a second. More are counted as a crowd. */
 	__u64 told_per_window;
 	__u64 told_per_port;
+	__u32 has_cookies;  /* bpf_get_socket_cookie() is there */
 	__u32 icmp_tells;   /* icmp_send is there */
 	__u32 resets_tell;  /* tcp_receive_reset is there */
 	__u32 retries_tell; /* every retransmission has its event, failed ones too */

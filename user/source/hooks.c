@@ -34,20 +34,33 @@ struct hook {
 	unsigned int min_args;
 	unsigned int max_args;
 	bool indispensable;
-	const char *map; /* HOOK_SWEEP: that map */
+	const char *map;   /* HOOK_SWEEP: that map */
+	const char *lacks; /* attached, but with this less than newer kernels have */
+	/* In the session, too, if this variant tells more than the others. */
+	const char *refinement;
 };
 
 static const struct hook all_hooks[] = {
 	{.program = "inet_sock_set_state", .name = "inet_sock_set_state", .indispensable = true},
 	{.program = "tcp_retransmit_skb", .name = "tcp_retransmit_skb", .max_args = 2},
 	/* 6.17, ad892e91 ("tcp: trace retransmit failures in tcp_retransmit_skb") */
-	{.program = "tcp_retransmit_skb_err", .name = "tcp_retransmit_skb", .min_args = 3},
+	{.program = "tcp_retransmit_skb_err",
+	 .name = "tcp_retransmit_skb",
+	 .min_args = 3,
+	 .refinement = "tcp_retransmit_skb:err"},
 	{.program = "tcp_retransmit_synack", .name = "tcp_retransmit_synack"},
 	{.program = "tcp_receive_reset", .name = "tcp_receive_reset"},
 	{.program = "tcp_send_reset", .name = "tcp_send_reset"},
+	{.program = "kfree_skb_bare",
+	 .name = "kfree_skb",
+	 .max_args = 2,
+	 .lacks = "this kernel gives no reason for a drop"},
 	/* The reason came with 5.17, the socket that was to have it with 6.11. */
 	{.program = "kfree_skb", .name = "kfree_skb", .min_args = 3, .max_args = 3},
-	{.program = "kfree_skb_sk", .name = "kfree_skb", .min_args = 4},
+	{.program = "kfree_skb_sk",
+	 .name = "kfree_skb",
+	 .min_args = 4,
+	 .refinement = "kfree_skb:rx_sk"},
 	/* 6.11, and in stable kernels as of 6.1 */
 	{.program = "icmp_send", .name = "icmp_send", .min_args = 3},
 	{.program = "consume_skb", .name = "consume_skb", .kind = HOOK_VICTIMS},
@@ -64,7 +77,7 @@ static const struct hook all_hooks[] = {
 };
 
 #define HOOK_COUNT (sizeof(all_hooks) / sizeof(*all_hooks))
-_Static_assert(HOOK_COUNT <= HOOKS_MAX && HOOK_COUNT <= SESSION_HOOKS_MAX, "hooks do not fit");
+_Static_assert(HOOK_COUNT <= HOOKS_MAX && HOOK_COUNT + 8 <= SESSION_HOOKS_MAX, "hooks do not fit");
 
 static void note(struct session *session, const char *name, const char *why_not)
 {
@@ -146,13 +159,67 @@ static bool is_noted(const struct session *session, const char *name)
 	return false;
 }
 
+/*
+ * 5.12, c5dbb89fc2ac ("bpf: Expose bpf_get_socket_cookie to tracing programs"). The
+ * kernel's list of helpers does not say which programs may call them, so one that
+ * does is loaded. What fails for another reason fails the real programs, too.
+ */
+static bool has_cookies(const struct btf *btf)
+{
+	const struct bpf_insn program[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_socket_cookie},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP,
+		    .attach_btf_id = btf__find_by_name_kind(btf, "btf_trace_inet_sock_set_state",
+							    BTF_KIND_TYPEDEF));
+	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "has_cookies", "GPL", program,
+			       sizeof(program) / sizeof(*program), &opts);
+
+	if (fd < 0)
+		return fd != -EINVAL;
+	(void)close(fd);
+	return true;
+}
+
+bool hooks_lack(const struct session *session, const char *name)
+{
+	for (unsigned int i = 0; i < session->hook_count; i++) {
+		if (!strcmp(session->hooks[i].name, name))
+			return session->hooks[i].why_not[0];
+	}
+	return false;
+}
+
+/* Sockets that can listen at a time, where they have to be allocated before. */
+#define LISTENERS_OLD 8192
+
+/*
+ * Up to 6.1, 34dd3bad1a6f ("bpf: Relax the requirement to use preallocated hash
+ * maps in tracing progs."), a map that a program of this kind looks into has to be
+ * allocated as a whole; else the kernel warns, and a host may panic on that.
+ */
+static int preallocate(struct bpf_object *object, const struct btf *btf)
+{
+	struct bpf_map *listeners = bpf_object__find_map_by_name(object, "listeners");
+	int err;
+
+	if (btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) >= 0)
+		return 0;
+	err = bpf_map__set_map_flags(listeners, 0);
+	return err ? err : bpf_map__set_max_entries(listeners, LISTENERS_OLD);
+}
+
 int hooks_choose(struct bpf_object *object, struct session *session)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	int result = 0;
+	int result;
 
 	if (!btf)
 		return -ENOENT;
+	result = preallocate(object, btf);
 	for (size_t i = 0; i < HOOK_COUNT; i++) {
 		const struct hook *hook = &all_hooks[i];
 		int err = check(btf, hook);
@@ -161,6 +228,8 @@ int hooks_choose(struct bpf_object *object, struct session *session)
 			continue;
 		(void)bpf_program__set_autoload(
 			bpf_object__find_program_by_name(object, hook->program), false);
+		if (hook->refinement)
+			note(session, hook->refinement, "this kernel does not have it");
 		if (err == -E2BIG && has_fitting_variant(btf, hook))
 			continue;
 		if (!is_noted(session, hook->name))
@@ -168,6 +237,8 @@ int hooks_choose(struct bpf_object *object, struct session *session)
 		if (hook->indispensable)
 			result = err;
 	}
+	note(session, HOOKS_COOKIE,
+	     has_cookies(btf) ? "" : "this kernel does not have it for tracing programs");
 	btf__free(btf);
 	return result;
 }
@@ -263,7 +334,12 @@ int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session 
 			continue;
 		err = hook->kind == HOOK_VICTIMS ? 0 : attach(hooks, object, hook);
 		if (!is_noted(session, hook->name))
-			note(session, hook->name, err ? strerror(-err) : "");
+			note(session, hook->name,
+			     err	   ? strerror(-err)
+			     : hook->lacks ? hook->lacks
+					   : "");
+		if (hook->refinement)
+			note(session, hook->refinement, err ? strerror(-err) : "");
 		if (err && hook->indispensable)
 			return err;
 	}

@@ -6,6 +6,8 @@
 #ifndef SYNWATCH_SOURCE_HOOKS_H
 #define SYNWATCH_SOURCE_HOOKS_H
 
+#include <stdbool.h>
+
 #include <bpf/libbpf.h>
 
 #include "core/session.h"
@@ -28,12 +30,18 @@ struct hooks {
 	struct bpf_link *victims;
 };
 
+/* What bpf_get_socket_cookie() is called in the session. */
+#define HOOKS_COOKIE "get_socket_cookie"
+
 /*
  * Before loading: keeps from loading what this kernel cannot run. Notes each
  * hook that is missing, and why, in the session. Returns 0; -ENOENT if the
  * kernel lacks BTF or a tracepoint without which there is nothing to watch.
  */
 int hooks_choose(struct bpf_object *object, struct session *session);
+
+/* After hooks_choose(): is this one of what was found to be missing? */
+bool hooks_lack(const struct session *session, const char *name);
 
 /*
  * After loading: attaches all that was chosen and notes each in the session.

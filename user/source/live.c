@@ -377,6 +377,7 @@ static void configure(struct live *live, const struct live_options *options)
 	config->tick_ns = clock_tick_ns();
 	config->quiet_ns = options->stall_after_ns ? options->stall_after_ns : QUIET_DEFAULT_NS;
 	config->stream_all = options->all;
+	config->has_cookies = !hooks_lack(&live->session, HOOKS_COOKIE);
 	config->resets_tell = bpf_program__autoload(live->skeleton->progs.tcp_receive_reset);
 	config->retries_tell = bpf_program__autoload(live->skeleton->progs.tcp_retransmit_skb_err);
 	config->icmp_tells = bpf_program__autoload(live->skeleton->progs.icmp_send);
@@ -433,7 +434,7 @@ static int load(struct live *live, const struct live_options *options)
 	err = hooks_choose(live->skeleton->obj, &live->session);
 	if (err) {
 		log_error("this kernel has no type information (BTF) for its TCP tracepoints: "
-			  "synwatch needs Linux 5.12 or newer, built with CONFIG_DEBUG_INFO_BTF=y");
+			  "synwatch needs Linux 5.8 or newer, built with CONFIG_DEBUG_INFO_BTF=y");
 		return err;
 	}
 	configure(live, options);
