@@ -34,9 +34,15 @@ _watches = pytest.StashKey()
 _spoilt = []
 
 
+def pytest_addoption(parser):
+    parser.addoption("--core", action="store_true",
+                     help="only the core: every verdict and cause at least once")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow(seconds): waits that long, so it starts early")
     config.addinivalue_line("markers", "role(role): every watch shows that side only")
+    config.addinivalue_line("markers", "core(*ids): of the core; of its parameters only these")
     config.addinivalue_line("markers", "alone: shows in every watch of this host, so no other "
                                        "live test runs meanwhile")
     # Asked once, by the process that starts the workers.
@@ -49,8 +55,17 @@ def pytest_configure_node(node):
     node.workerinput["no_live"] = node.config.stash[_no_live]
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("core"):
+        outside = [item for item in items if not _is_core(item)]
+        items[:] = [item for item in items if _is_core(item)]
+        config.hook.pytest_deselected(items=outside)
     items.sort(key=lambda item: -next((mark.args[0] for mark in item.iter_markers("slow")), 0))
+
+
+def _is_core(item):
+    mark = item.get_closest_marker("core")
+    return mark and (not mark.args or item.callspec.id in mark.args)
 
 
 def pytest_runtest_setup(item):

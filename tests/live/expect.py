@@ -33,12 +33,18 @@ def seconds(line):
 
 def seen(watching, cause):
     """A cause that rests on a drop: claimed only where this kernel tells of drops."""
-    return cause if watching.session["hooks"].get("kfree_skb") is True else "no_answer"
+    return cause if tells_of(watching, "kfree_skb") else "no_answer"
+
+
+def tells_of(watching, hook):
+    """Whether this kernel has it, as the session line says."""
+    return watching.session["hooks"].get(hook) is True
 
 
 def needs(watching, *hooks):
-    """Skips where this kernel cannot tell what the test is about."""
-    missing = [name for name in hooks if watching.session["hooks"].get(name) is not True]
+    """Skips where this kernel cannot tell what the test is about, and says why not."""
+    missing = [f"{name} ({watching.session['hooks'].get(name, 'not known')})" for name in hooks
+               if not tells_of(watching, name)]
     if missing:
         pytest.skip(f"no evidence on this kernel: {', '.join(missing)}")
 

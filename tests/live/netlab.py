@@ -21,8 +21,14 @@ from pathlib import Path
 
 import sniffer
 
+# How many times slower than a machine of its own this one is: an emulated one.
+SLOW = float(os.environ.get("SYNWATCH_SLOW", 1))
+
 # Longer than anything here takes on the slowest machine; only a guard.
-TIMEOUT = 60
+TIMEOUT = 60 * max(1, SLOW / 5)
+
+# By so many seconds a timer or a process may be late there, and no more than that here.
+LATE = 0.1 * (SLOW - 1)
 
 CLONE_NEWNET = 0x40000000  # os.setns() and its flags came with Python 3.12
 

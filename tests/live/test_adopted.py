@@ -90,6 +90,7 @@ def test_answered_late_it_is_followed_like_any_other(lab, agent, watch, hang):
         | {"adopted": True}, id=adopted["id"], verdict="established")
 
 
+@pytest.mark.core
 def test_closed_it_tells_by_whom(agent, watch, hang):
     hang(agent)
     watching = watch()

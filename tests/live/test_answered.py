@@ -67,6 +67,7 @@ def test_late_established_keeps_the_cause_of_its_trouble(lab, agent, watch, way)
     assert summary["syn_retransmits"] == len(syns) - 1
 
 
+@pytest.mark.core("closed-port-v4")
 @every_way
 @pytest.mark.parametrize("firewall", [None, "-j REJECT --reject-with tcp-reset"],
                          ids=["closed-port", "tcp-reset"])

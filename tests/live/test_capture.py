@@ -126,6 +126,7 @@ def without_source(lines):
     return [session, *lines[1:]]
 
 
+@pytest.mark.core("--all")
 @pytest.mark.slow(5)
 @pytest.mark.parametrize("options", [[], ["--all"], ["-s", "200ms"], ["--all", "-s", "5s"]],
                          ids=" ".join)

@@ -42,6 +42,7 @@ def bpf_objects_left(ids):
     return {kind: numbers & existing(kind) for kind, numbers in ids.items()}
 
 
+@pytest.mark.core("SIGKILL")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL],
                          ids=lambda n: n.name)
 def test_nothing_stays_in_the_kernel(watch, number):

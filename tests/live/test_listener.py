@@ -4,7 +4,7 @@
 import pytest
 
 from expect import client_of, has, on_wire
-from netlab import V4, V6
+from netlab import LATE, V4, V6
 from outside import Outside, segment
 from serving import (ACK, PORT, Counters, every_way, fill, handshakes, of_server, queues, requests,
                      server_of, until)
@@ -35,6 +35,7 @@ def accept_queue_full(line):
     assert f"accept queue is full ({FULL} of {LIMIT})" in line["why"], line
 
 
+@pytest.mark.core("v4")
 @pytest.mark.slow(2)
 @every_way
 def test_accept_queue_full_when_the_syn_comes(lab, agent, server, watch, way):
@@ -68,6 +69,7 @@ def test_accept_queue_full_when_the_syn_comes(lab, agent, server, watch, way):
     assert of_server(watching) == [end]
 
 
+@pytest.mark.core("v4")
 @every_way
 def test_crowd_that_a_full_accept_queue_turns_away(lab, server, watch, way):
     """More of them than one would want to read about one by one, and not one is forgotten."""
@@ -109,9 +111,12 @@ def only_told(watching, *lines):
     """Nothing else, but that its listener threw ACKs away may be told once more, as a crowd."""
     assert handshakes(watching) == list(lines)
     for crowd in watching.of_type("crowd"):
-        accept_queue_full(crowd)
+        # A sweep that is late by more than a second finds the queue drained.
+        if not LATE:
+            accept_queue_full(crowd)
 
 
+@pytest.mark.core("v4")
 @pytest.mark.slow(2)
 @every_way
 def test_accept_queue_full_when_the_ack_comes(lab, agent, server, watch, way):
@@ -158,6 +163,7 @@ def test_nobody_accepts_until_the_retries_are_used_up(lab, agent, server, watch,
     only_told(watching, stall, end)
 
 
+@pytest.mark.core("v4")
 @every_way
 def test_accept_queue_full_answered_with_a_reset(lab, agent, server, watch, way):
     lab.server.sysctl("net.ipv4.tcp_abort_on_overflow", 1)
@@ -182,6 +188,7 @@ def half_open(outside, lab, way, count):
     until(lambda: requests(lab.server, way) == FULL)
 
 
+@pytest.mark.core("v4")
 @pytest.mark.slow(1)
 @every_way
 def test_syn_queue_full(lab, agent, server, outside, watch, way):

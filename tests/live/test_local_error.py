@@ -21,6 +21,7 @@ ROUTES = {  # kind: (last part of the address, errno, cause, why)
 }
 
 
+@pytest.mark.core("none-v4", "blackhole-v6")
 @pytest.mark.parametrize("way", [V4, V6, MAPPED])
 @pytest.mark.parametrize("route", ROUTES)
 def test_route_that_leads_nowhere(lab, agent, watch, way, route):
@@ -45,6 +46,7 @@ def test_route_that_leads_nowhere(lab, agent, watch, way, route):
     assert summary["healthy"] == 0
 
 
+@pytest.mark.core("v4")
 @pytest.mark.parametrize("way", [V4, V6])
 def test_cgroup_program_that_forbids_it(lab, agent, watch, cgroup, way):
     (cgroup / "child" / "cgroup.procs").write_text(str(agent.pid))
@@ -58,6 +60,7 @@ def test_cgroup_program_that_forbids_it(lab, agent, watch, cgroup, way):
     assert "forbids it (EPERM)" in end["why"], end
 
 
+@pytest.mark.core("v4")
 @pytest.mark.parametrize("way", [V4, V6, MAPPED])
 def test_no_port_left(lab, agent, watch, way):
     lab.client.sysctl("net.ipv4.ip_local_port_range", "40000 40001")

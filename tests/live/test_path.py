@@ -54,6 +54,7 @@ ROUTER = {
 }
 
 
+@pytest.mark.core("syn-v4", "syn-ack-v6")
 @pytest.mark.slow(3)
 @every_way
 @pytest.mark.parametrize("case", ROUTER)

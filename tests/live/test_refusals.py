@@ -40,6 +40,7 @@ def drops(way, front, chain):
     return [(command + front, "-w", *f"{tables[chain]} {TO_PORT} -j DROP".split())]
 
 
+@pytest.mark.core("-nft-input-v4")
 @pytest.mark.slow(1)
 @every_way
 @pytest.mark.parametrize("chain", ["input", "prerouting"])
@@ -70,6 +71,7 @@ def test_firewall_that_drops(lab, agent, watch, way, front, chain):
     assert of_server(watching) == [end], "once, however often the SYN comes"
 
 
+@pytest.mark.core("v4")
 @every_way
 def test_reject_with_icmp(lab, agent, watch, way):
     """What IPv6 answers leaves no trace: then no more is said than that it was thrown away."""
@@ -129,6 +131,7 @@ def test_reject_with_a_reset_whose_client_is_elsewhere(lab, agent, watch, way):
     assert watching.lines == [end]
 
 
+@pytest.mark.core("v4")
 @every_way
 def test_nobody_listens(lab, agent, watch, way):
     watching = watch()
@@ -188,6 +191,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.core("v4-SOCKET_FILTER")
 @pytest.mark.slow(1)
 @pytest.mark.parametrize("way, stage, reason", OTHERS)
 def test_thrown_away_for_another_reason(lab, agent, watch, way, stage, reason):

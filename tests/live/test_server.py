@@ -23,6 +23,7 @@ def server(lab):
     return lab.server.agent()
 
 
+@pytest.mark.core("syn-ack-input-v6")
 @every_way
 @pytest.mark.parametrize("case", LOST)
 def test_lost_and_then_completed(lab, agent, server, watch, way, case):
@@ -62,6 +63,7 @@ def test_lost_and_then_completed(lab, agent, server, watch, way, case):
     assert client_cause or watching.lines == of_server(watching)
 
 
+@pytest.mark.core("1-v4")
 @pytest.mark.slow(7)
 @every_way
 @pytest.mark.parametrize("retries", [1, 2])
@@ -97,6 +99,7 @@ def test_final_ack_that_never_comes(lab, agent, server, watch, way, retries):
     assert watching.lines == [*stalls, end]
 
 
+@pytest.mark.core("v4")
 @every_way
 def test_syn_ack_that_cannot_leave(lab, agent, server, watch, way):
     """The kernel gives a request up at once whose SYN-ACK it cannot send again, and the client's
@@ -130,6 +133,7 @@ def test_syn_ack_that_cannot_leave(lab, agent, server, watch, way):
     assert summary["handshakes"]["server"] == {"established": 1}
 
 
+@pytest.mark.core
 def test_healthy_ones_are_only_counted(lab, agent, server, watch):
     server.call("listen", address="::", port=PORT)
     watching, all_of_it = watch(), watch("--all", "--role", "server")
