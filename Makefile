@@ -43,7 +43,8 @@ endif
 # ---- flags ----
 
 # A tracepoint's arguments are what they are, used or not.
-bpf_flags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror \
+bpf_flags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -fms-extensions \
+	-Wno-microsoft-anon-tag -Werror \
 	-Iinclude -Ivmlinux -Ibpf $(shell pkg-config --cflags libbpf 2>/dev/null)
 
 compile_flags := -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) \

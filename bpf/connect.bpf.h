@@ -3,6 +3,11 @@
  * connect(2) that fails before a SYN: no route, prohibited, denied, no port.
  * Most of these never enter SYN_SENT, so only the system call's return shows
  * them.
+ *
+ * Since 5.15 its arguments are read from user space's registers, and only where
+ * it has failed: a connect() that goes well costs next to nothing. What a
+ * handshake's own end has told already is noted by socket. Before, the entry notes
+ * the arguments.
  */
 #ifndef SYNWATCH_CONNECT_BPF_H
 #define SYNWATCH_CONNECT_BPF_H
@@ -20,13 +25,64 @@ struct connecting {
 /* Threads inside connect(2), by pid_tgid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1); /* raised where the entry is needed */
 	__type(key, __u64);
 	__type(value, struct connecting);
 } connecting SEC(".maps");
 
-/* The TCP socket behind a descriptor of the current task, if it has not begun
- * to connect; otherwise the return value is about an earlier attempt. */
+struct failed {
+	__u64 cookie;
+	__u64 start_ns;
+	bool closed_unsent; /* the return value is to tell it, else it has been told */
+	__u8 reserved[7];
+};
+
+/* Handshakes that failed, by socket. Who asks does so at once, mostly, so the oldest
+ * may give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct failed);
+} failed_sockets SEC(".maps");
+
+/* 5.15: bpf_task_pt_regs(). */
+static __always_inline const void *user_registers(void)
+{
+	return (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+static __always_inline bool is_in_connect(void)
+{
+	const struct pt_regs___x86 *x86;
+	const struct pt_regs___arm64 *arm64;
+
+	x86 = user_registers();
+	arm64 = (const void *)x86;
+	if (bpf_core_field_exists(x86->orig_ax))
+		return BPF_CORE_READ(x86, orig_ax) == config.nr_connect;
+	if (bpf_core_field_exists(arm64->syscallno))
+		return (__u32)BPF_CORE_READ(arm64, syscallno) == config.nr_connect;
+	return false;
+}
+
+static __always_inline unsigned int connect_arguments(__u64 *address, __u32 *length)
+{
+	const struct pt_regs___x86 *x86 = user_registers();
+	const struct pt_regs___arm64 *arm64 = (const void *)x86;
+
+	if (bpf_core_field_exists(x86->orig_ax)) {
+		*address = BPF_CORE_READ(x86, si);
+		*length = BPF_CORE_READ(x86, dx);
+		return BPF_CORE_READ(x86, di);
+	}
+	*address = BPF_CORE_READ(arm64, regs[1]);
+	*length = BPF_CORE_READ(arm64, regs[2]);
+	return BPF_CORE_READ(arm64, orig_x0);
+}
+
+/* The TCP socket behind a descriptor of the current task, if it is not under way
+ * to connect: then the return value would be about an earlier attempt. */
 static __always_inline const struct sock *unconnected_sock(unsigned int fd)
 {
 	const struct task_struct *task = (const void *)bpf_get_current_task();
@@ -73,14 +129,34 @@ static __always_inline void connect_enter(unsigned int fd, __u64 address, __u32 
  * that socket, whose return value will then tell the story, errno included. */
 static __always_inline bool connect_will_tell(const struct sock *sk, const struct handshake *h)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct connecting *c = bpf_map_lookup_elem(&connecting, &id);
+	/* One handshake has one identity. */
+	const struct failed unsent = {
+		.cookie = h->cookie,
+		.start_ns = h->start_ns,
+		.closed_unsent = true,
+	};
+	__u64 id = bpf_get_current_pid_tgid(), key = (__u64)sk;
+	struct connecting *c;
 
-	if (!c || c->sk != (__u64)sk)
+	if (config.exit_alone)
+		return is_in_connect() &&
+		       !bpf_map_update_elem(&failed_sockets, &key, &unsent, BPF_ANY);
+	c = bpf_map_lookup_elem(&connecting, &id);
+	if (!c || c->sk != key)
 		return false;
 	c->closed_unsent = true;
-	c->start_ns = h->start_ns; /* one handshake has one identity */
+	c->start_ns = h->start_ns;
 	return true;
+}
+
+/* The end of one that failed has been told: connect(2) need not. */
+static __always_inline void connect_is_told(const struct sock *sk, const struct handshake *h)
+{
+	const struct failed told = {.cookie = h->cookie, .start_ns = h->start_ns};
+	__u64 key = (__u64)sk;
+
+	if (config.exit_alone)
+		(void)bpf_map_update_elem(&failed_sockets, &key, &told, BPF_ANY);
 }
 
 /* Not about the network: a wrong call, or a call that goes on elsewhere. */
@@ -159,18 +235,54 @@ static __always_inline void connect_report(const struct connecting *c, long ret)
 	emit_submit(record);
 }
 
-/* The handshake's end should have taken its entry away. */
-static __always_inline void connect_check(const struct connecting *c, long ret)
+/* The handshake's end should have taken its entry away. True if it has not. */
+static __always_inline bool connect_check(const struct connecting *c, long ret)
 {
-	struct handshake *entry = bpf_map_lookup_elem(&handshakes, &c->sk);
 	const struct sock *sk = (const void *)c->sk;
-	struct handshake h;
+	struct handshake h, *entry;
 
-	if (!entry || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
-		return;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+		return false;
+	entry = handshake_at(c->sk);
+	if (!entry)
+		return false;
 	h = *entry;
 	if (!bpf_map_delete_elem(&handshakes, &c->sk))
 		handshake_missed(sk, &h, TCP_CLOSE, ret);
+	return true;
+}
+
+/* What only a handshake that was under way ends with. */
+static __always_inline bool errno_is_of_handshake(long ret)
+{
+	return ret == -ETIMEDOUT || ret == -ECONNREFUSED || ret == -ECONNRESET ||
+	       ret == -ECONNABORTED;
+}
+
+/* 5.15 and newer. */
+static __always_inline void connect_exit_alone(long ret)
+{
+	struct connecting c = {};
+	struct failed *failed;
+
+	if (ret >= 0 || errno_is_benign(ret) || !filter_role(SW_FILTER_CLIENT) || !filter_current())
+		return;
+	c.sk = (__u64)unconnected_sock(connect_arguments(&c.address, &c.length));
+	if (!c.sk)
+		return;
+	failed = bpf_map_lookup_elem(&failed_sockets, &c.sk);
+	if (failed && failed->cookie == sock_identity((const void *)c.sk)) {
+		c.closed_unsent = failed->closed_unsent;
+		c.start_ns = failed->start_ns;
+		bpf_map_delete_elem(&failed_sockets, &c.sk);
+		if (c.closed_unsent)
+			connect_report(&c, ret);
+		return;
+	}
+	if (connect_check(&c, ret) || errno_is_of_handshake(ret))
+		return;
+	c.start_ns = bpf_ktime_get_ns();
+	connect_report(&c, ret);
 }
 
 static __always_inline void connect_exit(long ret)
@@ -191,7 +303,7 @@ static __always_inline void connect_exit(long ret)
 	if (c.closed_unsent || BPF_CORE_READ(tp, write_seq) == c.write_seq)
 		connect_report(&c, ret);
 	else
-		connect_check(&c, ret);
+		(void)connect_check(&c, ret);
 }
 
 #endif /* SYNWATCH_CONNECT_BPF_H */

@@ -102,9 +102,7 @@ static __always_inline bool is_same_flight(const struct sw_tuple *tuple,
 
 static __always_inline struct handshake *handshake_of_sock(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
-
-	return sk ? bpf_map_lookup_elem(&handshakes, &key) : 0;
+	return sk ? handshake_at((__u64)sk) : 0;
 }
 
 /* The socket in SYN_SENT whose ISN this is, NULL if there is none. */

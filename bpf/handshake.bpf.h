@@ -117,38 +117,35 @@ static __always_inline bool handshake_refused(const struct sock *sk, struct hand
 	}
 }
 
-/* CLOSE -> SYN_SENT, in the context of the task that called connect(). */
-static __always_inline void handshake_open(const struct sock *sk)
+static __always_inline void opening_fill(struct opening *opening, const struct sock *sk,
+					 __u64 cookie, bool undecided)
 {
-	struct handshake h = {};
-	__u64 key = (__u64)sk;
-	enum filter_result result;
-	struct sw_handshake *record;
+	opening->cookie = cookie;
+	opening->start_ns = bpf_ktime_get_ns();
+	opening->old_errors = sk->sk_error_queue.qlen;
+	opening->old_soft = sk->sk_err_soft;
+	opening->undecided = undecided;
+	opening->streamed = config.stream_all && !undecided;
+	opening->racing = false;
+	owner_of_current(&opening->owner);
+	race_enter(sk, opening);
+}
 
-	if (!filter_role(SW_FILTER_CLIENT) || !filter_current())
-		return;
-	result = filter_sock(sk);
-	if (result == FILTER_REFUSE)
-		return;
-	h.undecided = result == FILTER_UNDECIDED;
-	h.start_ns = bpf_ktime_get_ns();
-	h.due_ns = h.start_ns + config.quiet_ns;
-	h.cookie = sock_identify(sk);
-	h.flags = SW_F_OWNER;
-	h.syn_sent = 1;
-	h.old_soft = sk->sk_err_soft;
-	h.old_errors = sk->sk_error_queue.qlen;
-	owner_of_current(&h.owner);
-	h.streamed = config.stream_all && !h.undecided;
-	race_enter(sk, &h);
-	if (bpf_map_update_elem(&handshakes, &key, &h, BPF_ANY))
+/* No slot was free. */
+static __always_inline void handshake_begin(__u64 key, struct handshake *h)
+{
+	h->due_ns = h->start_ns + config.quiet_ns;
+	if (bpf_map_update_elem(&handshakes, &key, h, BPF_ANY))
 		count(map_full);
-	if (!h.streamed)
-		return;
-	record = emit_reserve(SW_OPEN, h.start_ns);
+}
+
+static __always_inline void handshake_emit_open(const struct sock *sk, const struct handshake *h)
+{
+	struct sw_handshake *record = emit_reserve(SW_OPEN, h->start_ns);
+
 	if (!record)
 		return;
-	handshake_fill(record, sk, &h);
+	handshake_fill(record, sk, h);
 	/* Nothing has been sent yet; what these say is of an earlier attempt. */
 	record->syn_ns = 0;
 	record->syn_unsent = 0;
@@ -158,6 +155,40 @@ static __always_inline void handshake_open(const struct sock *sk)
 	record->old_state = TCP_CLOSE;
 	record->new_state = TCP_SYN_SENT;
 	emit_submit(record);
+}
+
+/* CLOSE -> SYN_SENT, in the context of the task that called connect(). */
+static __always_inline void handshake_open(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct handshake h = {};
+	enum filter_result result;
+	struct fresh *slot;
+	__u64 cookie;
+
+	if (!filter_role(SW_FILTER_CLIENT) || !filter_current())
+		return;
+	result = filter_sock(sk);
+	if (result == FILTER_REFUSE)
+		return;
+	cookie = sock_identify(sk);
+	slot = fresh_claim(cookie);
+	if (slot) {
+		slot->key = key;
+		opening_fill(&slot->opening, sk, cookie, result == FILTER_UNDECIDED);
+		fresh_publish(slot);
+		if (!config.stream_all || !slot->opening.streamed)
+			return;
+		__builtin_memcpy(&h, &slot->opening, sizeof(slot->opening));
+	} else {
+		opening_fill((struct opening *)&h, sk, cookie, result == FILTER_UNDECIDED);
+	}
+	h.flags = SW_F_OWNER;
+	h.syn_sent = 1;
+	if (!slot)
+		handshake_begin(key, &h);
+	if (h.streamed)
+		handshake_emit_open(sk, &h);
 }
 
 static __always_inline bool adopt_owner(struct handshake *h, const struct sw_seed_owner *owner)
@@ -199,7 +230,7 @@ static __always_inline struct handshake *handshake_find(const struct sock *sk, _
 							bool retrying)
 {
 	__u64 key = (__u64)sk;
-	struct handshake *h = bpf_map_lookup_elem(&handshakes, &key);
+	struct handshake *h = handshake_at(key);
 	struct handshake adopted = {};
 
 	if (h) {
@@ -335,7 +366,7 @@ static __always_inline bool handshake_answered(const struct sock *sk, struct han
 {
 	__u64 latency = handshake_latency(sk, h, now);
 
-	race_won(sk, h);
+	race_won(sk, (const struct opening *)h);
 	*ret_syn_ns = now - latency;
 	if (h->retransmits || latency >= config.quiet_ns)
 		return false;
@@ -348,11 +379,30 @@ static __always_inline bool handshake_answered(const struct sock *sk, struct han
  * is all there is to say: it is counted as healthy. */
 static __always_inline bool handshake_lost_race(const struct sock *sk, struct handshake *h)
 {
-	if (!race_lost(sk, h) || BPF_CORE_READ(sk, sk_err) || !BPF_CORE_READ(sk, sk_lock.owned))
+	if (!race_lost(sk, (const struct opening *)h) || BPF_CORE_READ(sk, sk_err) ||
+	    !BPF_CORE_READ(sk, sk_lock.owned))
 		return false;
 	count(healthy);
 	h->flags |= SW_F_COUNTED | SW_F_RACE_LOST;
 	return !h->streamed && !config.stream_all;
+}
+
+/* SYN_SENT -> ESTABLISHED of one that was never in trouble: all there is to do for
+ * most handshakes. False if there is more to say. */
+static __always_inline bool fresh_answered(const struct sock *sk, struct fresh *slot)
+{
+	__u64 latency;
+
+	if (config.stream_all || slot->opening.undecided)
+		return false;
+	latency = bpf_ktime_get_ns() - slot->opening.start_ns;
+	if (latency >= config.quiet_ns)
+		return false;
+	race_won(sk, &slot->opening);
+	if (!fresh_take(slot))
+		return false;
+	count_healthy(latency);
+	return true;
 }
 
 /* SYN_SENT -> ESTABLISHED or CLOSE, or SYN_RECV -> either after a simultaneous
@@ -468,6 +518,21 @@ static __always_inline void handshake_look(const __u64 *address, struct handshak
 	h->due_ns =
 		record->syn_ns ? due_at(now, &record->timer, record->flags) : now + config.quiet_ns;
 	emit_submit(record);
+}
+
+/* The same of one that has had no trouble yet: that it takes so long is some. */
+static __always_inline void fresh_look(const __u32 *index, const struct fresh *slot)
+{
+	__u64 holder = slot->holder, key = slot->key;
+	struct handshake *h;
+
+	(void)index;
+	if (!holder || holder == FRESH_BUSY ||
+	    bpf_ktime_get_ns() - slot->opening.start_ns < config.quiet_ns)
+		return;
+	h = handshake_at(key);
+	if (h)
+		handshake_look(&key, h);
 }
 
 #endif /* SYNWATCH_HANDSHAKE_BPF_H */

@@ -1,32 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The handshakes under way. The map holds sockets in SYN_SENT and nothing
- * else, keyed by socket address. An address is reused only after the socket
- * has left SYN_SENT, which deletes its entry; the cookie in the value guards
- * against a run that was missed.
+ * The handshakes under way: sockets in SYN_SENT and nothing else, by socket
+ * address. An address is reused only after the socket has left SYN_SENT, which
+ * takes its entry away; the cookie guards against a run that was missed.
+ *
+ * Most are over, and no trouble, before anything but their opening has to be
+ * known. Those wait in an array, which costs a fraction of what it takes to put
+ * an entry into a hash and to delete it. At its first trouble one moves to the
+ * hash, where it has room for what happens, and whoever looks for it finds it
+ * there. What finds no slot free in the array begins in the hash.
+ *
+ * A slot belongs to its holder. The end and a move may be at it at once, on two
+ * CPUs; one exchange of the holder decides. Kernels before 5.12 have no
+ * such instruction: there the user side clears config.fresh, and takes it out of
+ * the branches that are never entered.
  */
 #ifndef SYNWATCH_HANDSHAKES_BPF_H
 #define SYNWATCH_HANDSHAKES_BPF_H
 
-struct handshake {
+/* What is known when connect() begins. */
+struct opening {
 	__u64 cookie;
 	__u64 start_ns;
-	__u64 due_ns; /* the sweep leaves it alone until then */
 	struct sw_owner owner;
-	__u32 flags; /* enum sw_flags: ADOPTED, OWNER, RESET */
+	__u32 old_errors; /* on the error queue before this attempt */
+	__u8 old_soft;	  /* sk_err_soft before this attempt; reuse keeps it */
+	bool undecided;	  /* FILTER_UNDECIDED at the start */
+	bool streamed;	  /* a record about it went out */
+	bool racing;	  /* with a sibling to another address, bpf/race.bpf.h */
+};
+
+struct handshake {
+	struct opening;
+	__u64 due_ns; /* the sweep leaves it alone until then */
+	__u32 flags;  /* enum sw_flags: ADOPTED, OWNER, RESET */
 	__u16 syn_sent;
 	__u16 owners;	  /* as in struct sw_handshake */
 	__u8 retransmits; /* the highest seen; the kernel forgets it on success */
-	bool streamed;	  /* a record about it went out */
-	bool undecided;	  /* FILTER_UNDECIDED at the start */
-	__u8 old_soft;	  /* sk_err_soft before this attempt; reuse keeps it */
 	bool in_flight;	  /* isn is its key in flights */
 	bool has_err;	  /* err is known */
-	__s16 err;	  /* the last retry's result, as in struct sw_handshake */
-	bool racing;	  /* with a sibling to another address, bpf/race.bpf.h */
-	__u8 reserved[7];
-	__u32 old_errors; /* on the error queue before this attempt */
+	__u8 reserved[3];
+	__s16 err; /* the last retry's result, as in struct sw_handshake */
 	__u32 isn;
+	__u32 reserved2;
 	struct sw_drop drop; /* the newest, with SW_F_DROP */
 	__u64 listener;	     /* of this host, which ignored the SYN; a key in listeners */
 };
@@ -37,5 +53,135 @@ struct {
 	__type(key, __u64);
 	__type(value, struct handshake);
 } handshakes SEC(".maps");
+
+struct fresh {
+	__u64 holder; /* the socket's cookie; 0: free */
+	__u64 key;    /* in handshakes */
+	struct opening opening;
+};
+
+#define FRESH_SLOTS 4096
+#define FRESH_WAYS  2
+#define FRESH_BUSY  ~0ULL /* being filled in; no socket's cookie */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FRESH_SLOTS);
+	__type(key, __u32);
+	__type(value, struct fresh);
+} fresh_handshakes SEC(".maps");
+
+/* A connection was opened from both ends at once: SYN_RECV may then be a
+ * client's state. */
+bool simultaneous_open = false;
+
+/* Cookies are given out one after the other. */
+static __always_inline struct fresh *fresh_slot(__u64 cookie, __u32 way)
+{
+	__u32 index = ((__u32)cookie ^ way) % FRESH_SLOTS;
+
+	return bpf_map_lookup_elem(&fresh_handshakes, &index);
+}
+
+static __always_inline struct fresh *fresh_find(__u64 cookie)
+{
+	struct fresh *slot;
+
+	if (!config.fresh || !cookie)
+		return 0;
+	for (__u32 way = 0; way < FRESH_WAYS; way++) {
+		slot = fresh_slot(cookie, way);
+		if (slot && slot->holder == cookie)
+			return slot;
+	}
+	return 0;
+}
+
+/* A slot to be filled in, then published; NULL if none is free. One of this very
+ * socket is what a run that was missed has left behind. */
+static __always_inline struct fresh *fresh_claim(__u64 cookie)
+{
+	struct fresh *slot;
+	__u64 before;
+
+	if (!config.fresh)
+		return 0;
+	for (__u32 way = 0; way < FRESH_WAYS; way++) {
+		slot = fresh_slot(cookie, way);
+		if (!slot)
+			continue;
+		before = slot->holder;
+		if ((!before || before == cookie) &&
+		    __sync_val_compare_and_swap(&slot->holder, before, FRESH_BUSY) == before)
+			return slot;
+	}
+	return 0;
+}
+
+/* An exchange, not a store: what was filled in is to be seen first. */
+static __always_inline void fresh_publish(struct fresh *slot)
+{
+	if (config.fresh)
+		(void)__sync_val_compare_and_swap(&slot->holder, FRESH_BUSY, slot->opening.cookie);
+}
+
+/* True for one of all who try. */
+static __always_inline bool fresh_take(struct fresh *slot)
+{
+	__u64 cookie = slot->opening.cookie;
+
+	return config.fresh && __sync_val_compare_and_swap(&slot->holder, cookie, 0) == cookie;
+}
+
+/* As it begins in the hash, but for the opening. */
+static const volatile struct handshake beginning = {
+	.due_ns = ~0ULL,
+	.flags = SW_F_OWNER,
+	.syn_sent = 1,
+};
+
+/* What is in its slot -> the hash; NULL if it has ended meanwhile, or there is no
+ * room. The end looks at the slot first and then into the hash, so it has to be there
+ * before the slot is given up. */
+static __always_inline struct handshake *fresh_move(struct fresh *slot)
+{
+	__u64 key = slot->key;
+	struct handshake *h;
+	long err = bpf_map_update_elem(&handshakes, &key, (const void *)&beginning, BPF_NOEXIST);
+
+	h = bpf_map_lookup_elem(&handshakes, &key);
+	if (!h) {
+		if (err)
+			count(map_full);
+		return 0;
+	}
+	if (err) {
+		/* Somebody else moves it, too. */
+		if (!h->cookie || h->cookie == slot->opening.cookie)
+			return h;
+		/* What a run that was missed has left behind. */
+		bpf_map_delete_elem(&handshakes, &key);
+		return 0;
+	}
+	__builtin_memcpy(h, &slot->opening, sizeof(slot->opening));
+	if (!fresh_take(slot)) {
+		bpf_map_delete_elem(&handshakes, &key);
+		return 0;
+	}
+	h->due_ns = h->start_ns + config.quiet_ns;
+	return h;
+}
+
+/* NULL if it is not known. What has no trouble yet is taken to have some. */
+static __always_inline struct handshake *handshake_at(__u64 key)
+{
+	struct handshake *h = bpf_map_lookup_elem(&handshakes, &key);
+	struct fresh *slot;
+
+	if (h)
+		return h;
+	slot = fresh_find(sock_identity((const void *)key));
+	return slot ? fresh_move(slot) : 0;
+}
 
 #endif /* SYNWATCH_HANDSHAKES_BPF_H */

@@ -15,6 +15,7 @@
 
 struct race_slot {
 	__u64 key; /* in handshakes */
+	__u64 cookie;
 	__u64 start_ns;
 	__u32 pid;
 	__u32 place; /* of the remote: its address, folded */
@@ -59,6 +60,33 @@ static __always_inline __u32 race_place(const struct sock *sk)
 	return words[0] ^ words[1] ^ words[2] ^ words[3];
 }
 
+/* The same of a tracepoint's own socket, whose fields need no helper. */
+static __always_inline __u32 race_place_trusted(const struct sock *sk)
+{
+	const __be32 *words = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32;
+
+	if (sk->__sk_common.skc_family == AF_INET)
+		return sk->__sk_common.skc_daddr;
+	return words[0] ^ words[1] ^ words[2] ^ words[3];
+}
+
+/* Its sibling, if that is still under way, is marked. */
+static __always_inline bool race_mark(const struct race_slot *slot)
+{
+	struct fresh *sibling = fresh_find(slot->cookie);
+	struct handshake *older;
+
+	if (sibling && sibling->opening.owner.pid == slot->pid) {
+		sibling->opening.racing = true;
+		return true;
+	}
+	older = bpf_map_lookup_elem(&handshakes, &slot->key);
+	if (!older || older->owner.pid != slot->pid)
+		return false;
+	older->racing = true;
+	return true;
+}
+
 static __always_inline bool race_is_near(__u64 a, __u64 b)
 {
 	return a > b ? a - b < RACE_NS : b - a < RACE_NS;
@@ -66,32 +94,27 @@ static __always_inline bool race_is_near(__u64 a, __u64 b)
 
 /* At the opening: does it race with the process's attempt before? Both are
  * marked then. */
-static __always_inline void race_enter(const struct sock *sk, struct handshake *h)
+static __always_inline void race_enter(const struct sock *sk, struct opening *opening)
 {
-	__u32 index = h->owner.pid % RACE_SLOTS;
+	__u32 index = opening->owner.pid % RACE_SLOTS;
 	struct race_slot *slot = bpf_map_lookup_elem(&race_slots, &index);
 	__u16 rport = sk->__sk_common.skc_dport;
-	__u32 place = race_place(sk);
-	struct handshake *sibling;
+	__u32 place = race_place_trusted(sk);
 
 	if (!slot)
 		return;
-	if (slot->pid == h->owner.pid && slot->rport == rport && slot->place != place &&
-	    race_is_near(slot->start_ns, h->start_ns)) {
-		sibling = bpf_map_lookup_elem(&handshakes, &slot->key);
-		if (sibling && sibling->owner.pid == h->owner.pid) {
-			sibling->racing = true;
-			h->racing = true;
-		}
-	}
+	if (slot->pid == opening->owner.pid && slot->rport == rport && slot->place != place &&
+	    race_is_near(slot->start_ns, opening->start_ns))
+		opening->racing = race_mark(slot);
 	slot->key = (__u64)sk;
-	slot->start_ns = h->start_ns;
-	slot->pid = h->owner.pid;
+	slot->cookie = opening->cookie;
+	slot->start_ns = opening->start_ns;
+	slot->pid = opening->owner.pid;
 	slot->place = place;
 	slot->rport = rport;
 }
 
-static __always_inline struct race_key race_key_of(const struct sock *sk, const struct handshake *h)
+static __always_inline struct race_key race_key_of(const struct sock *sk, const struct opening *h)
 {
 	return (struct race_key){
 		.pid = h->owner.pid,
@@ -99,7 +122,7 @@ static __always_inline struct race_key race_key_of(const struct sock *sk, const 
 	};
 }
 
-static __always_inline void race_won(const struct sock *sk, const struct handshake *h)
+static __always_inline void race_won(const struct sock *sk, const struct opening *h)
 {
 	struct race_winner winner = {.start_ns = h->start_ns};
 	struct race_key key;
@@ -112,7 +135,7 @@ static __always_inline void race_won(const struct sock *sk, const struct handsha
 }
 
 /* At a close by the application. */
-static __always_inline bool race_lost(const struct sock *sk, const struct handshake *h)
+static __always_inline bool race_lost(const struct sock *sk, const struct opening *h)
 {
 	struct race_winner *winner;
 	struct race_key key;

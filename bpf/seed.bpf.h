@@ -65,7 +65,7 @@ static __always_inline bool seed_is_wanted(const struct sock *sk, bool listens)
 		       listener_is_watched(BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
 					   sock_lport(sk));
 	return filter_role(SW_FILTER_CLIENT) && filter_sock(sk) != FILTER_REFUSE &&
-	       !bpf_map_lookup_elem(&handshakes, &key);
+	       !bpf_map_lookup_elem(&handshakes, &key) && !fresh_find(sock_identity(sk));
 }
 
 /* One socket in SYN_SENT or LISTEN. */

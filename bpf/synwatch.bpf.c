@@ -56,19 +56,44 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	return sk->sk_protocol == IPPROTO_TCP;
 }
 
+/* Takes it out, for its end. */
+static __always_inline bool take_handshake(__u64 key, struct fresh *slot, struct handshake *ret_h)
+{
+	struct handshake *entry;
+
+	if (slot) {
+		__builtin_memcpy(ret_h, &slot->opening, sizeof(slot->opening));
+		ret_h->flags = SW_F_OWNER;
+		ret_h->syn_sent = 1;
+		if (fresh_take(slot))
+			return true;
+	}
+	entry = bpf_map_lookup_elem(&handshakes, &key);
+	if (!entry)
+		return false;
+	*ret_h = *entry;
+	bpf_map_delete_elem(&handshakes, &key);
+	return true;
+}
+
 static __always_inline void left_handshake(const struct sock *sk, int old_state, int new_state)
 {
-	__u64 key = (__u64)sk;
-	struct handshake *entry = bpf_map_lookup_elem(&handshakes, &key);
 	struct handshake h = {};
+	__u64 key = (__u64)sk;
+	struct fresh *slot;
 
-	if (entry) {
-		h = *entry;
-		bpf_map_delete_elem(&handshakes, &key);
-	} else if (old_state != TCP_SYN_SENT) {
+	if (old_state == TCP_SYN_RECV && !simultaneous_open) {
 		request_leave(sk, new_state);
 		return;
-	} else {
+	}
+	slot = fresh_find(sk->__sk_common.skc_cookie.counter);
+	if (slot && new_state == TCP_ESTABLISHED && fresh_answered(sk, slot))
+		return;
+	if (!take_handshake(key, slot, &h)) {
+		if (old_state != TCP_SYN_SENT) {
+			request_leave(sk, new_state);
+			return;
+		}
 		/* Answered, it was no trouble that anybody saw. */
 		if (new_state != TCP_CLOSE ||
 		    !handshake_adopt(sk, &h, bpf_ktime_get_ns(), false, 0))
@@ -83,6 +108,8 @@ static __always_inline void left_handshake(const struct sock *sk, int old_state,
 		if (sock_lport(sk) && !h.streamed)
 			return;
 	}
+	if (new_state == TCP_CLOSE)
+		connect_is_told(sk, &h);
 	handshake_leave(sk, &h, old_state, new_state);
 }
 
@@ -94,7 +121,9 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old_state, int new_
 			handshake_open(sk);
 	} else if (old_state == TCP_SYN_SENT || old_state == TCP_SYN_RECV) {
 		/* SYN_SENT -> SYN_RECV is a simultaneous open, still under way */
-		if (new_state != TCP_SYN_RECV && is_tcp(sk))
+		if (new_state == TCP_SYN_RECV)
+			simultaneous_open = true;
+		else if (is_tcp(sk))
 			left_handshake(sk, old_state, new_state);
 	} else if (new_state == TCP_LISTEN) {
 		if (is_tcp(sk))
@@ -214,6 +243,14 @@ int sys_enter_connect(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
+/* 5.15+ */
+SEC("tp/syscalls/sys_exit_connect")
+int sys_exit_connect_alone(struct trace_event_raw_sys_exit *ctx)
+{
+	connect_exit_alone(ctx->ret);
+	return 0;
+}
+
 SEC("tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct trace_event_raw_sys_exit *ctx)
 {
@@ -235,6 +272,7 @@ int sys_exit_connect(struct trace_event_raw_sys_exit *ctx)
 	}
 
 SWEEP(look, __u64, struct handshake, handshake_look)
+SWEEP(look_fresh, __u32, struct fresh, fresh_look)
 SWEEP(look_request, struct sw_tuple, struct request, request_look)
 SWEEP(look_listener, __u64, struct listener, listener_look)
 SWEEP(look_crowd, struct port_key, struct crowd, crowd_look)

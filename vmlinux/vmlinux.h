@@ -109,6 +109,10 @@ enum {
 #define EALREADY     114
 #define EINPROGRESS  115
 #define EISCONN	     106
+#define ECONNABORTED 103
+#define ECONNRESET   104
+#define ETIMEDOUT    110
+#define ECONNREFUSED 111
 #define ERESTARTSYS  512
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -407,6 +411,22 @@ struct trace_event_raw_sys_enter {
 
 struct trace_event_raw_sys_exit {
 	long ret;
+};
+
+/* User space's registers, as it entered the kernel. */
+struct pt_regs;
+
+struct pt_regs___x86 {
+	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
+	unsigned long orig_ax;
+};
+
+struct pt_regs___arm64 {
+	__u64 regs[31];
+	__u64 orig_x0;
+	__s32 syscallno;
 };
 
 /* iter/bpf_map_elem */

@@ -51,6 +51,9 @@ struct sw_config {
 	__u64 told_per_window;
 	__u64 told_per_port;
 	__u32 has_cookies;  /* bpf_get_socket_cookie() is there */
+	__u32 fresh;	    /* the kernel has atomic exchange, 5.12 */
+	__u32 exit_alone;   /* a system call's arguments can be read at its exit, 5.15 */
+	__u32 nr_connect;   /* __NR_connect */
 	__u32 icmp_tells;   /* icmp_send is there */
 	__u32 resets_tell;  /* tcp_receive_reset is there */
 	__u32 retries_tell; /* every retransmission has its event, failed ones too */

@@ -38,6 +38,9 @@ struct hook {
 	const char *lacks; /* attached, but with this less than newer kernels have */
 	/* In the session, too, if this variant tells more than the others. */
 	const char *refinement;
+	/* HOOK_SYSCALL: only where bpf_task_pt_regs() is there, or only where not. */
+	bool with_registers;
+	bool without_registers;
 };
 
 static const struct hook all_hooks[] = {
@@ -65,6 +68,10 @@ static const struct hook all_hooks[] = {
 	{.program = "icmp_send", .name = "icmp_send", .min_args = 3},
 	{.program = "consume_skb", .name = "consume_skb", .kind = HOOK_VICTIMS},
 	{.program = "look", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "handshakes"},
+	{.program = "look_fresh",
+	 .name = "bpf_map_elem",
+	 .kind = HOOK_SWEEP,
+	 .map = "fresh_handshakes"},
 	{.program = "look_request", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "requests"},
 	{.program = "look_listener",
 	 .name = "bpf_map_elem",
@@ -72,8 +79,18 @@ static const struct hook all_hooks[] = {
 	 .map = "listeners"},
 	{.program = "look_crowd", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "crowds"},
 	{.program = "seed", .name = "tcp_iter", .kind = HOOK_SEED},
-	{.program = "sys_enter_connect", .name = "sys_enter_connect", .kind = HOOK_SYSCALL},
-	{.program = "sys_exit_connect", .name = "sys_exit_connect", .kind = HOOK_SYSCALL},
+	{.program = "sys_exit_connect_alone",
+	 .name = "sys_exit_connect",
+	 .kind = HOOK_SYSCALL,
+	 .with_registers = true},
+	{.program = "sys_enter_connect",
+	 .name = "sys_enter_connect",
+	 .kind = HOOK_SYSCALL,
+	 .without_registers = true},
+	{.program = "sys_exit_connect",
+	 .name = "sys_exit_connect",
+	 .kind = HOOK_SYSCALL,
+	 .without_registers = true},
 };
 
 #define HOOK_COUNT (sizeof(all_hooks) / sizeof(*all_hooks))
@@ -109,8 +126,30 @@ static int tracepoint_args(const struct btf *btf, const char *name)
 	return btf_vlen(type) - 1;
 }
 
+/* 5.15, dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper"), on an architecture whose
+ * registers bpf/connect.bpf.h knows. */
+static bool has_registers(const struct btf *btf)
+{
+	static const char *const syscall_number[] = {"orig_ax", "syscallno"};
+	const struct btf_type *type;
+	int id = btf__find_by_name_kind(btf, "pt_regs", BTF_KIND_STRUCT);
+
+	if (id < 0 ||
+	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) != 1)
+		return false;
+	type = btf__type_by_id(btf, id);
+	for (unsigned int i = 0; i < btf_vlen(type); i++) {
+		const char *member = btf__name_by_offset(btf, btf_members(type)[i].name_off);
+
+		for (size_t at = 0; at < sizeof(syscall_number) / sizeof(*syscall_number); at++)
+			if (!strcmp(member, syscall_number[at]))
+				return true;
+	}
+	return false;
+}
+
 /* 0 if this kernel can run it, -E2BIG if another variant is the one that fits,
- * -ENOENT if there is nothing to attach to. */
+ * -ENOENT if there is nothing to attach to, -EALREADY if it is not needed. */
 static int check(const struct btf *btf, const struct hook *hook)
 {
 	int args;
@@ -136,7 +175,10 @@ static int check(const struct btf *btf, const struct hook *hook)
 			return -ENOENT;
 		return 0;
 	case HOOK_SYSCALL:
-		return 0; /* known when it is attached */
+		/* Whether it is there is known when it is attached. */
+		if (hook->with_registers && !has_registers(btf))
+			return -E2BIG;
+		return hook->without_registers && has_registers(btf) ? -EALREADY : 0;
 	}
 	return -EINVAL;
 }
@@ -230,7 +272,7 @@ int hooks_choose(struct bpf_object *object, struct session *session)
 			bpf_object__find_program_by_name(object, hook->program), false);
 		if (hook->refinement)
 			note(session, hook->refinement, "this kernel does not have it");
-		if (err == -E2BIG && has_fitting_variant(btf, hook))
+		if (err == -EALREADY || (err == -E2BIG && has_fitting_variant(btf, hook)))
 			continue;
 		if (!is_noted(session, hook->name))
 			note(session, hook->name, "this kernel does not have it");

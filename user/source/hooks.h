@@ -13,7 +13,7 @@
 #include "core/session.h"
 
 #define HOOKS_MAX  24
-#define SWEEPS_MAX 4
+#define SWEEPS_MAX 5
 
 /* The links of one attached object; zeroed means none. */
 struct hooks {

@@ -10,6 +10,7 @@
 
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/utsname.h>
 
@@ -18,6 +19,7 @@
 
 #include "cli/log.h"
 #include "source/clock.h"
+#include "source/exchange.h"
 #include "source/hooks.h"
 #include "source/kernel_names.h"
 #include "source/knobs.h"
@@ -48,6 +50,9 @@
 
 /* A clock step or drift worth a record. */
 #define CLOCK_SLACK_NS NSEC_PER_MSEC
+
+/* Threads inside connect(2), where its entry is needed. */
+#define CONNECTING 16384
 
 /* With --all: 8 MiB hold a quarter of a second at 70,000 handshakes/s, and the
  * reader is woken when an eighth of it is full. */
@@ -378,6 +383,9 @@ static void configure(struct live *live, const struct live_options *options)
 	config->quiet_ns = options->stall_after_ns ? options->stall_after_ns : QUIET_DEFAULT_NS;
 	config->stream_all = options->all;
 	config->has_cookies = !hooks_lack(&live->session, HOOKS_COOKIE);
+	config->fresh = exchange_is_there();
+	config->exit_alone = bpf_program__autoload(live->skeleton->progs.sys_exit_connect_alone);
+	config->nr_connect = __NR_connect;
 	config->resets_tell = bpf_program__autoload(live->skeleton->progs.tcp_receive_reset);
 	config->retries_tell = bpf_program__autoload(live->skeleton->progs.tcp_retransmit_skb_err);
 	config->icmp_tells = bpf_program__autoload(live->skeleton->progs.icmp_send);
@@ -385,6 +393,8 @@ static void configure(struct live *live, const struct live_options *options)
 	config->told_per_window = per_window(TOLD_PER_SECOND, TOLD_MIN);
 	config->told_per_port = TOLD_PER_PORT;
 	live->skeleton->bss->seeding = bpf_program__autoload(live->skeleton->progs.seed);
+	if (!config->exit_alone)
+		(void)bpf_map__set_max_entries(live->skeleton->maps.connecting, CONNECTING);
 	if (options->all) {
 		config->wakeup_bytes = WAKEUP_ALL_BYTES;
 		(void)bpf_map__set_max_entries(live->skeleton->maps.records, RING_ALL_BYTES);
@@ -438,7 +448,9 @@ static int load(struct live *live, const struct live_options *options)
 		return err;
 	}
 	configure(live, options);
-	err = knobs_size(live->skeleton->obj, options->filter);
+	err = live->skeleton->rodata->config.fresh ? 0 : exchange_leave_out(live->skeleton->obj);
+	if (!err)
+		err = knobs_size(live->skeleton->obj, options->filter);
 	if (!err)
 		err = synwatch__load(live->skeleton);
 	if (!err)
