@@ -50,7 +50,8 @@ bpf_flags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -fm
 compile_flags := -std=gnu11 -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) \
 	-Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef \
 	-Wmissing-field-initializers $(if $(filter 1,$(WERROR)),-Werror) \
-	-Iinclude -Iuser $(shell pkg-config --cflags libbpf yajl sqlite3 2>/dev/null)
+	-Iinclude -Iuser $(shell pkg-config --cflags libbpf yajl sqlite3 libcap-ng \
+	libseccomp 2>/dev/null)
 link_flags := $(CFLAGS) $(LDFLAGS)
 ifeq ($(SAN),1)
 sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -60,7 +61,8 @@ endif
 
 # musl leaves argp to a library of its own.
 argp := $(if $(wildcard /usr/lib/libargp.*),-largp)
-libs := $(shell pkg-config --libs libbpf yajl sqlite3 2>/dev/null) $(argp) -pthread
+libs := $(shell pkg-config --libs libbpf yajl sqlite3 libcap-ng \
+	libseccomp 2>/dev/null) $(argp) -pthread
 unit_libs := $(shell pkg-config --libs yajl sqlite3 cmocka 2>/dev/null) $(argp) -pthread
 
 # ---- objects ----
@@ -79,7 +81,9 @@ fuzz_objects := $(call objects,tests/fuzz/fuzz_*.c)
 fuzzers := $(fuzz_objects:.o=)
 bench_objects := $(call objects,tests/bench/*.c)
 benches := $(bench_objects:.o=)
-tool_objects := $(fuzz_objects) $(bench_objects) $(O)/tests/fuzz/driver.o
+page_objects := $(call objects,tests/docs/*.c)
+kernels_page := $(O)/tests/docs/kernels_page
+tool_objects := $(fuzz_objects) $(bench_objects) $(page_objects) $(O)/tests/fuzz/driver.o
 # The only ones that are compiled again for a new version.
 version_users := $(call objects,$(shell grep -ls SYNWATCH_VERSION user/*.c user/*/*.c \
 	tests/unit/*.c))
@@ -97,7 +101,7 @@ $(O)/libcore.a: $(core) $(O)/link.flags
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 $(fuzzers): $(O)/tests/fuzz/driver.o
-$(unit_tests) $(fuzzers) $(benches): %: %.o $(O)/libcore.a $(O)/link.flags
+$(unit_tests) $(fuzzers) $(benches) $(kernels_page): %: %.o $(O)/libcore.a $(O)/link.flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(link_flags) $(filter %.o %.a,$^) $(unit_libs) -o $@
 
@@ -196,8 +200,12 @@ check: ## run the tests that need no root, in seconds
 	+@$(submake) $(jobs) SAN=1 O=$(SAN_O) all programs
 	+@MAKE='$(submake)' tests/run lint unit replay fuzz-smoke
 
-lint: ## check the formatting, the manual page and who includes what
-	@$(pytest) -q tests/unit
+lint: $(kernels_page) ## check the formatting, the manual page and who includes what
+	@KERNELS_PAGE='$(abspath $<)' $(pytest) -q tests/unit
+
+.PHONY: man-kernels
+man-kernels: $(kernels_page) ## write what kernels offer into the manual page, from the program's table
+	$(Q)$< <docs/synwatch.8 >$(O)/synwatch.8 && mv $(O)/synwatch.8 docs/synwatch.8
 
 ifeq ($(SAN),1)
 programs: $(unit_tests) $(fuzzers) $(benches)

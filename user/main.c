@@ -7,6 +7,7 @@
 
 #include "cli/log.h"
 #include "cli/options.h"
+#include "doctor.h"
 #include "join.h"
 #include "watch.h"
 
@@ -33,6 +34,8 @@ static int run(const struct options *options)
 	(void)signal(SIGXFSZ, SIG_IGN);
 	if (options->command == COMMAND_JOIN)
 		return join(options) ? 1 : 0;
+	if (options->command == COMMAND_DOCTOR)
+		return doctor(options) ? 1 : 0;
 	return watch(options) ? 1 : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/log.h"
 #include "core/engine.h"
 #include "output.h"
+#include "sandbox.h"
 #include "sink/sink.h"
 #include "source/clock.h"
 #include "source/live.h"
@@ -103,7 +104,7 @@ static int open_capture_to_read(const struct options *options, struct source **r
 	return reader_open(&reader, ret_source);
 }
 
-static int open_source(struct watch *watch, const struct options *options)
+static int open_live(struct watch *watch, const struct options *options)
 {
 	const struct live_options live = {
 		.filter = &options->filter,
@@ -113,10 +114,20 @@ static int open_source(struct watch *watch, const struct options *options)
 		.stall_after_ns = options->stall_after_ns,
 		.duration_ns = options->duration_ns,
 		.all = options->all,
+		.write = options->write,
 	};
+	struct obstacle why;
+	int err = live_open(&live, &why, &watch->source);
 
+	if (err)
+		log_error("%s: %s", why.wrong, why.remedy);
+	return err;
+}
+
+static int open_source(struct watch *watch, const struct options *options)
+{
 	if (options->command == COMMAND_WATCH)
-		return live_open(&live, &watch->source);
+		return open_live(watch, options);
 	watch->sessions = reader_knows(options->file);
 	if (watch->sessions)
 		return open_capture_to_read(options, &watch->source);
@@ -162,6 +173,16 @@ static int open_engine(struct watch *watch)
 	}
 	watch->engine = engine_new(&engine, on_report, watch);
 	return watch->engine ? 0 : -ENOMEM;
+}
+
+/* Everything is open: nothing new is needed. A host that cannot do this has no less of
+ * a watch. */
+static void confine(void)
+{
+	int err = sandbox_enter();
+
+	if (err)
+		log_debug("there is no seccomp filter: %s", strerror(-err));
 }
 
 /* From the session's line to its summary. */
@@ -219,6 +240,8 @@ int watch(const struct options *options)
 		watch.sink = output_open(options);
 		err = watch.sink ? 0 : -ENOMEM;
 	}
+	if (!err)
+		confine();
 	if (!err)
 		err = watch.sessions ? run_sessions(&watch) : run_session(&watch);
 	if (watch.err && watch.err != -EPIPE)

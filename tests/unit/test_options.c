@@ -370,23 +370,45 @@ static void join_takes_any_number_of_files(void **state)
 	done(&run);
 }
 
+static void doctor_takes_what_is_about_its_output(void **state)
+{
+	struct run run;
+
+	(void)state;
+	accept(&run, (words_t){"doctor"});
+	assert_int_equal(run.options.command, COMMAND_DOCTOR);
+	assert_null(run.options.file);
+	done(&run);
+	accept(&run, (words_t){"-jv", "doctor", "--no-color"});
+	assert_int_equal(run.options.command, COMMAND_DOCTOR);
+	assert_true(run.options.json && run.options.verbose && run.options.no_color);
+	done(&run);
+}
+
+#define COMMANDS                                                                              \
+	"synwatch watches this host, 'read FILE' judges records again, 'join FILE FILE' two " \
+	"hosts' captures, and 'doctor' says what this host allows (see --help)"
+#define DOCTOR "doctor takes --json, --verbose and --no-color only"
+
 static const struct {
 	words_t words;
 	const char *sentence;
 } refusals[] = {
 	/* Commands. */
-	{{"frob"},
-	 "unknown command 'frob': synwatch watches this host, 'read FILE' judges records again, "
-	 "'join FILE FILE' two hosts' captures (see --help)"},
-	{{"-j", "doctor", "-q"},
-	 "unknown command 'doctor': synwatch watches this host, 'read FILE' judges records again, "
-	 "'join FILE FILE' two hosts' captures (see --help)"},
-	{{""},
-	 "unknown command '': synwatch watches this host, 'read FILE' judges records again, "
-	 "'join FILE FILE' two hosts' captures (see --help)"},
-	{{"Read", "f"},
-	 "unknown command 'Read': synwatch watches this host, 'read FILE' judges records again, "
-	 "'join FILE FILE' two hosts' captures (see --help)"},
+	{{"frob"}, "unknown command 'frob': " COMMANDS},
+	{{""}, "unknown command '': " COMMANDS},
+	{{"Read", "f"}, "unknown command 'Read': " COMMANDS},
+	{{"doctor", "now"}, "unexpected argument 'now': doctor takes none"},
+	{{"-j", "doctor", "-q"}, DOCTOR},
+	{{"doctor", "-a"}, DOCTOR},
+	{{"doctor", "-P80"}, DOCTOR},
+	{{"doctor", "-4"}, DOCTOR},
+	{{"doctor", "-s1s"}, DOCTOR},
+	{{"doctor", "-d1s"}, DOCTOR},
+	{{"doctor", "-c1"}, DOCTOR},
+	{{"doctor", "-w", "f"}, DOCTOR},
+	{{"doctor", "--since", "-2h"}, DOCTOR},
+	{{"doctor", "--until", "-2h"}, DOCTOR},
 	{{"read"}, "read needs a FILE: synwatch read FILE"},
 	{{"read", "-j"}, "read needs a FILE: synwatch read FILE"},
 	{{"read", "a", "b"}, "unexpected argument 'b': read takes one FILE"},
@@ -648,7 +670,8 @@ static void help_fits_80_columns_and_names_everything(void **state)
 {
 	static const char *const mentions[] = {
 		"Usage: synwatch [OPTION...] \n  or:  synwatch [OPTION...] read FILE\n"
-		"  or:  synwatch [OPTION...] join FILE FILE...\n",
+		"  or:  synwatch [OPTION...] join FILE FILE...\n"
+		"  or:  synwatch [OPTION...] doctor\n",
 		"  -p, --pid=",
 		"  -P, --port=",
 		"      --lport=",
@@ -744,7 +767,7 @@ static void every_example_in_help_is_accepted(void **state)
 		done(&run);
 		examples++;
 	}
-	assert_int_equal(examples, 7);
+	assert_int_equal(examples, 8);
 	done(&help);
 }
 
@@ -780,6 +803,7 @@ int main(void)
 		cmocka_unit_test(read_takes_a_file_wherever_the_options_stand),
 		cmocka_unit_test(a_file_may_look_like_an_option_after_two_dashes),
 		cmocka_unit_test(join_takes_any_number_of_files),
+		cmocka_unit_test(doctor_takes_what_is_about_its_output),
 		cmocka_unit_test(every_refusal_is_one_sentence_and_nothing_else),
 		cmocka_unit_test(a_long_value_does_not_hide_what_is_accepted),
 		cmocka_unit_test(without_a_run_the_struct_is_untouched),

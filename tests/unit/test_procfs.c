@@ -413,6 +413,24 @@ static void a_namespace_is_tried_by_another_path(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fake, remove_fake)
 
+/* As it is for an ordinary user; root sees all, and the tests may be run by root. */
+static void a_process_that_is_closed_is_noticed(void **state)
+{
+	struct fake *fake = *state;
+	char path[128];
+
+	assert_true(procfs_sees_all(fake->proc));
+	assert_true(procfs_sees_all("/nowhere"));
+	snprintf(path, sizeof(path), "%s/1", fake->proc);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_true(procfs_sees_all(fake->proc)); /* gone meanwhile */
+	snprintf(path, sizeof(path), "%s/1/fd", fake->proc);
+	assert_int_equal(mkdir(path, 0), 0);
+	assert_int_equal(procfs_sees_all(fake->proc), !geteuid());
+	assert_int_equal(chmod(path, 0700), 0);
+	assert_true(procfs_sees_all(fake->proc));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +445,7 @@ int main(void)
 		TEST(no_proc_is_an_error),
 		TEST(every_namespace_is_visited_once),
 		TEST(a_namespace_is_tried_by_another_path),
+		TEST(a_process_that_is_closed_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a machine can say about how the files are written."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -48,3 +49,13 @@ def test_c_files_name_their_licence_first():
 def test_the_manual_page_has_no_mistake():
     done = run("mandoc", "-T", "lint", "-W", "warning", str(ROOT / "docs/synwatch.8"))
     assert done.returncode == 0, done.stdout
+
+
+def test_the_manual_page_says_of_kernels_what_the_program_knows():
+    """`make man-kernels` makes it so."""
+    program = os.environ.get("KERNELS_PAGE")
+    if program is None:
+        pytest.skip("make lint names the program that knows")
+    page = (ROOT / "docs/synwatch.8").read_text(encoding="utf-8")
+    done = subprocess.run([program], input=page, capture_output=True, text=True, check=True)
+    assert done.stdout == page

@@ -127,14 +127,15 @@ static const struct row rows[] = {
 static const char doc[] =
 	"Watches TCP handshakes and gives one verdict for each that stalls or fails. "
 	"'read FILE' judges the records in FILE again, 'join FILE FILE' tells from two hosts' "
-	"captures where each unanswered handshake died.\v"
+	"captures where each unanswered handshake died. 'doctor' says what this kernel and these "
+	"privileges allow.\v"
 	"DUR is a whole number and its unit: 500ms, 5s, 2m, 1h, 7d.\n"
 	"SIZE likewise: 64K, 100M, 2G.\n"
 	"TIME is 03:12, '2026-11-22 03:12', 2026-11-22T03:12:00Z or -2h.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  ran and stopped as asked, also on SIGINT and SIGTERM\n"
-	"  1  could not run or had to stop\n"
+	"  1  could not run or had to stop; doctor: this host cannot be watched\n"
 	"  2  wrong usage\n"
 	"\n"
 	"Examples:\n"
@@ -144,7 +145,8 @@ static const char doc[] =
 	"  synwatch -j -d 1m > trouble.jsonl    a minute for a program to read\n"
 	"  synwatch -q -w hang.db               record what happens, for days\n"
 	"  synwatch --since 03:00 read hang.db  what was stuck last night\n"
-	"  synwatch join client.db server.db    whose fault it was";
+	"  synwatch join client.db server.db    where between two hosts each one died\n"
+	"  synwatch doctor                      can this host be watched, and what is missing";
 
 static int __attribute__((format(printf, 2, 3)))
 refuse(struct parse *parse, const char *format, ...)
@@ -392,7 +394,7 @@ static int parse_command(struct parse *parse, const char *argument)
 	static const struct {
 		const char *word;
 		enum options_command command;
-	} commands[] = {{"read", COMMAND_READ}, {"join", COMMAND_JOIN}};
+	} commands[] = {{"read", COMMAND_READ}, {"join", COMMAND_JOIN}, {"doctor", COMMAND_DOCTOR}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(argument, commands[i].word)) {
@@ -401,7 +403,8 @@ static int parse_command(struct parse *parse, const char *argument)
 		}
 	return refuse(parse,
 		      "unknown command '%.80s': synwatch watches this host, 'read FILE' judges "
-		      "records again, 'join FILE FILE' two hosts' captures (see --help)",
+		      "records again, 'join FILE FILE' two hosts' captures, and 'doctor' says what "
+		      "this host allows (see --help)",
 		      argument);
 }
 
@@ -412,6 +415,8 @@ static int parse_argument(struct parse *parse, const struct argp_state *state, c
 
 	if (!state->arg_num)
 		return parse_command(parse, argument);
+	if (options->command == COMMAND_DOCTOR)
+		return refuse(parse, "unexpected argument '%.80s': doctor takes none", argument);
 	if (options->command == COMMAND_JOIN) {
 		if (!options->file_count++)
 			options->files = &state->argv[state->next - 1];
@@ -427,8 +432,11 @@ static int parse_argument(struct parse *parse, const struct argp_state *state, c
 static int check_together(struct parse *parse)
 {
 	const struct options *options = &parse->options;
-	bool reads = options->command != COMMAND_WATCH;
+	bool reads = options->command == COMMAND_READ || options->command == COMMAND_JOIN;
 	bool joins = options->command == COMMAND_JOIN;
+	bool watches = options->word_count || options->all || options->stall_after_ns ||
+		       options->since.kind || options->until.kind || options->duration_ns ||
+		       options->count || options->write || options->quiet;
 	const struct {
 		bool wrong;
 		const char *sentence;
@@ -436,6 +444,8 @@ static int check_together(struct parse *parse)
 		{reads && !joins && !options->file, "read needs a FILE: synwatch read FILE"},
 		{joins && options->file_count < 2,
 		 "join needs captures of two hosts at least: synwatch join CLIENT SERVER"},
+		{options->command == COMMAND_DOCTOR && watches,
+		 "doctor takes --json, --verbose and --no-color only"},
 		{reads && options->write, "--write: what is read is not recorded again"},
 		{options->max_size && !options->write,
 		 "--max-size is about a capture: it needs --write FILE"},
@@ -504,7 +514,7 @@ enum options_result options_parse(int argc, char **argv, struct options *ret_opt
 	const struct argp argp = {
 		.options = options,
 		.parser = parse_key,
-		.args_doc = "\nread FILE\njoin FILE FILE...",
+		.args_doc = "\nread FILE\njoin FILE FILE...\ndoctor",
 		.doc = doc,
 		.help_filter = filter_help,
 	};

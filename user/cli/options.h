@@ -15,9 +15,10 @@
 #define OPTIONS_SIZE_MIN 65536
 
 enum options_command {
-	COMMAND_WATCH, /* synwatch [OPTIONS] */
-	COMMAND_READ,  /* synwatch [OPTIONS] read FILE */
-	COMMAND_JOIN,  /* synwatch [OPTIONS] join FILE FILE... */
+	COMMAND_WATCH,	/* synwatch [OPTIONS] */
+	COMMAND_READ,	/* synwatch [OPTIONS] read FILE */
+	COMMAND_JOIN,	/* synwatch [OPTIONS] join FILE FILE... */
+	COMMAND_DOCTOR, /* synwatch [OPTIONS] doctor */
 };
 
 struct options {

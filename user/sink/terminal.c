@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/names.h"
+#include "core/offers.h"
 #include "core/utf8.h"
 #include "sink/layout.h"
 #include "sink/summary.h"
@@ -105,23 +106,6 @@ struct terminal {
 	bool titled; /* the columns' titles are there */
 };
 
-/* A hook whose absence leaves something unseen. */
-static const struct {
-	const char *hook;
-	const char *cost;
-} costs[] = {
-	{"tcp_retransmit_skb", "retries are not seen when they are made"},
-	{"tcp_retransmit_synack", "SYN-ACKs that are sent again are not seen"},
-	{"tcp_receive_reset", "resets are not recognised"},
-	{"tcp_send_reset", "RSTs that this host answers with are not seen"},
-	{"icmp_send", "a REJECT of this host's that answers with ICMP looks like a DROP"},
-	{"kfree_skb", "what this host drops is not seen"},
-	{"consume_skb", "what a listener ignores is counted, not told one by one"},
-	{"tcp_iter", "what hangs already is not seen before its next retry"},
-	{"sys_enter_connect", "connect() errors before the SYN are not seen"},
-	{"sys_exit_connect", "connect() errors before the SYN are not seen"},
-};
-
 /* Words of a line; those from somebody else are made harmless. */
 static void say(struct terminal *terminal, enum layout_style style, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -161,15 +145,15 @@ static void say_watched(struct terminal *terminal, const struct session *session
 	layout_end_line(&terminal->layout);
 }
 
-/* What goes unseen without that hook, NULL if nothing. */
-static const char *cost_of(const char *hook)
+/* What goes unseen without that hook, NULL if nothing is known of it. What only tells
+ * less, and what takes a privilege, is for those who ask. */
+static const char *cost_of(const struct terminal *terminal, const char *hook)
 {
-	size_t i;
+	const struct offer *offer = offers_find(hook);
 
-	for (i = 0; i < ARRAY_SIZE(costs); i++)
-		if (!strcmp(costs[i].hook, hook))
-			return costs[i].cost;
-	return NULL;
+	if (!offer || (offer->kind != OFFER_HOOK && !terminal->options.verbose))
+		return NULL;
+	return offer->loss;
 }
 
 /* Hooks that serve the same end follow each other: it is said once for them. */
@@ -181,7 +165,7 @@ static void say_missing(struct terminal *terminal, const struct session *session
 
 	for (i = 0; i < session->hook_count; i++) {
 		const struct session_hook *hook = &session->hooks[i];
-		const char *cost = cost_of(hook->name);
+		const char *cost = cost_of(terminal, hook->name);
 
 		if (!*hook->why_not || (!verbose && (!cost || !strcmp(cost, said))))
 			continue;

@@ -36,7 +36,7 @@ struct hook {
 	bool indispensable;
 	const char *map;   /* HOOK_SWEEP: that map */
 	const char *lacks; /* attached, but with this less than newer kernels have */
-	/* In the session, too, if this variant tells more than the others. */
+	/* In the session, too, if this variant tells more than the others: core/offers.c */
 	const char *refinement;
 	/* HOOK_SYSCALL: only where bpf_task_pt_regs() is there, or only where not. */
 	bool with_registers;
@@ -94,9 +94,10 @@ static const struct hook all_hooks[] = {
 };
 
 #define HOOK_COUNT (sizeof(all_hooks) / sizeof(*all_hooks))
+/* In the session there are refinements, too, and what this process may look at. */
 _Static_assert(HOOK_COUNT <= HOOKS_MAX && HOOK_COUNT + 8 <= SESSION_HOOKS_MAX, "hooks do not fit");
 
-static void note(struct session *session, const char *name, const char *why_not)
+void hooks_note(struct session *session, const char *name, const char *why_not)
 {
 	struct session_hook *hook = &session->hooks[session->hook_count++];
 
@@ -254,7 +255,27 @@ static int preallocate(struct bpf_object *object, const struct btf *btf)
 	return err ? err : bpf_map__set_max_entries(listeners, LISTENERS_OLD);
 }
 
-int hooks_choose(struct bpf_object *object, struct session *session)
+bool hooks_is_optional(unsigned int number)
+{
+	return number < HOOK_COUNT && !all_hooks[number].indispensable;
+}
+
+static void note_once(struct session *session, const struct hook *hook, const char *why_not)
+{
+	if (!is_noted(session, hook->name))
+		hooks_note(session, hook->name, why_not);
+}
+
+/* Why a program is left out that this kernel might run; NULL: it is not. */
+static const char *left_out(const struct hooks_choice *choice, unsigned int number)
+{
+	if (choice->only >= 0 && choice->only != (int)number)
+		return "not tried";
+	return choice->refused & 1U << number ? "this kernel refuses to load its program" : NULL;
+}
+
+int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
+		 struct session *session)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	int result;
@@ -262,25 +283,27 @@ int hooks_choose(struct bpf_object *object, struct session *session)
 	if (!btf)
 		return -ENOENT;
 	result = preallocate(object, btf);
-	for (size_t i = 0; i < HOOK_COUNT; i++) {
+	for (unsigned int i = 0; i < HOOK_COUNT; i++) {
 		const struct hook *hook = &all_hooks[i];
+		const char *why_not = left_out(choice, i);
 		int err = check(btf, hook);
 
-		if (!err)
+		if (!err && !why_not)
 			continue;
 		(void)bpf_program__set_autoload(
 			bpf_object__find_program_by_name(object, hook->program), false);
+		if (err)
+			why_not = "this kernel does not have it";
 		if (hook->refinement)
-			note(session, hook->refinement, "this kernel does not have it");
+			hooks_note(session, hook->refinement, why_not);
 		if (err == -EALREADY || (err == -E2BIG && has_fitting_variant(btf, hook)))
 			continue;
-		if (!is_noted(session, hook->name))
-			note(session, hook->name, "this kernel does not have it");
-		if (hook->indispensable)
+		note_once(session, hook, why_not);
+		if (err && hook->indispensable)
 			result = err;
 	}
-	note(session, HOOKS_COOKIE,
-	     has_cookies(btf) ? "" : "this kernel does not have it for tracing programs");
+	hooks_note(session, HOOKS_COOKIE,
+		   has_cookies(btf) ? "" : "this kernel does not have it for tracing programs");
 	btf__free(btf);
 	return result;
 }
@@ -366,6 +389,15 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 	return 0;
 }
 
+/* Whether it can be attached when it is wanted. */
+static int try_victims(struct hooks *hooks, struct bpf_object *object)
+{
+	int err = hooks_name_victims(hooks, object, true);
+
+	hooks->no_victims = err;
+	return err ? err : hooks_name_victims(hooks, object, false);
+}
+
 int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session *session)
 {
 	for (size_t i = 0; i < HOOK_COUNT; i++) {
@@ -374,14 +406,13 @@ int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session 
 
 		if (!bpf_program__autoload(bpf_object__find_program_by_name(object, hook->program)))
 			continue;
-		err = hook->kind == HOOK_VICTIMS ? 0 : attach(hooks, object, hook);
-		if (!is_noted(session, hook->name))
-			note(session, hook->name,
-			     err	   ? strerror(-err)
-			     : hook->lacks ? hook->lacks
-					   : "");
+		if (hook->kind == HOOK_VICTIMS)
+			err = try_victims(hooks, object);
+		else
+			err = attach(hooks, object, hook);
+		note_once(session, hook, err ? strerror(-err) : hook->lacks ? hook->lacks : "");
 		if (hook->refinement)
-			note(session, hook->refinement, err ? strerror(-err) : "");
+			hooks_note(session, hook->refinement, err ? strerror(-err) : "");
 		if (err && hook->indispensable)
 			return err;
 	}
@@ -420,7 +451,7 @@ int hooks_name_victims(struct hooks *hooks, struct bpf_object *object, bool want
 {
 	struct bpf_program *program;
 
-	if (wanted == !!hooks->victims)
+	if (wanted == !!hooks->victims || hooks->no_victims)
 		return 0;
 	if (!wanted) {
 		(void)bpf_link__destroy(hooks->victims);
@@ -431,6 +462,16 @@ int hooks_name_victims(struct hooks *hooks, struct bpf_object *object, bool want
 	if (!bpf_program__autoload(program))
 		return 0;
 	return attach_plain(program, &hooks->victims);
+}
+
+int hooks_rehearse(struct hooks *hooks, struct bpf_object *object)
+{
+	int err = hooks_sweep(hooks);
+
+	if (!err)
+		err = hooks_name_victims(hooks, object, true);
+	(void)hooks_name_victims(hooks, object, false);
+	return err;
 }
 
 uint64_t hooks_missed(struct bpf_object *object)

@@ -7,6 +7,7 @@
 #define SYNWATCH_SOURCE_HOOKS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <bpf/libbpf.h>
 
@@ -28,17 +29,32 @@ struct hooks {
 	const struct bpf_link *seed;
 	/* Not one of them: attached while it is wanted. */
 	struct bpf_link *victims;
+	bool no_victims; /* it cannot be attached */
+};
+
+/* Notes something else in the session: a name of core/offers.c, and "" or why not. */
+void hooks_note(struct session *session, const char *name, const char *why_not);
+
+/* Of the programs that this kernel could run by its types. */
+struct hooks_choice {
+	uint32_t refused; /* bits: these it would not load, when tried */
+	int only;	  /* this one and no other; -1: all */
 };
 
 /* What bpf_get_socket_cookie() is called in the session. */
 #define HOOKS_COOKIE "get_socket_cookie"
 
+/* Optional ones have numbers from 0 to HOOKS_MAX - 1; false: it is not one. */
+bool hooks_is_optional(unsigned int number);
+
 /*
- * Before loading: keeps from loading what this kernel cannot run. Notes each
- * hook that is missing, and why, in the session. Returns 0; -ENOENT if the
- * kernel lacks BTF or a tracepoint without which there is nothing to watch.
+ * Before loading: keeps from loading what this kernel cannot run, and what the choice
+ * leaves out. Notes each hook that is missing, and why, in the session. Returns 0;
+ * -ENOENT if the kernel lacks BTF or a tracepoint without which there is nothing to
+ * watch.
  */
-int hooks_choose(struct bpf_object *object, struct session *session);
+int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
+		 struct session *session);
 
 /* After hooks_choose(): is this one of what was found to be missing? */
 bool hooks_lack(const struct session *session, const char *name);
@@ -60,6 +76,10 @@ int hooks_sweep(const struct hooks *hooks);
  * trouble. Returns 0 or a negative errno.
  */
 int hooks_name_victims(struct hooks *hooks, struct bpf_object *object, bool wanted);
+
+/* Does once what the above will do again and again. Returns 0 or the first negative
+ * errno. */
+int hooks_rehearse(struct hooks *hooks, struct bpf_object *object);
 
 /* Runs that the kernel refused, of all programs, since they were loaded. */
 uint64_t hooks_missed(struct bpf_object *object);

@@ -13,6 +13,8 @@
 #define TOLD_MAX    256
 #define REASONS_MAX 512
 
+#define SYMBOLS_LOOKED_AT 10000
+
 struct told {
 	enum sw_name_of of;
 	uint64_t number;
@@ -26,6 +28,7 @@ struct reason {
 struct kernel_names {
 	kernel_names_fn tell;
 	void *ctx;
+	FILE *symbols; /* NULL: none to be had */
 	struct told told[TOLD_MAX];
 	size_t count;
 	struct reason *reasons; /* read when first needed */
@@ -40,6 +43,8 @@ struct kernel_names *kernel_names_new(kernel_names_fn tell, void *ctx)
 		return NULL;
 	names->tell = tell;
 	names->ctx = ctx;
+	/* Who opens it decides whether it shows addresses: now there are privileges. */
+	names->symbols = fopen("/proc/kallsyms", "re");
 	return names;
 }
 
@@ -47,6 +52,8 @@ struct kernel_names *kernel_names_free(struct kernel_names *names)
 {
 	if (!names)
 		return NULL;
+	if (names->symbols)
+		(void)fclose(names->symbols);
 	free(names->reasons);
 	free(names);
 	return NULL;
@@ -103,17 +110,32 @@ static void find_reason(struct kernel_names *names, uint32_t number, char *ret_n
 	}
 }
 
+/* The first symbols may be at 0 (of a CPU's own area); where addresses are hidden all
+ * are. */
+bool kernel_names_has_places(const struct kernel_names *names)
+{
+	char line[256];
+
+	if (!names->symbols)
+		return false;
+	rewind(names->symbols);
+	for (int i = 0; i < SYMBOLS_LOOKED_AT && fgets(line, sizeof(line), names->symbols); i++) {
+		if (strtoull(line, NULL, 16))
+			return true;
+	}
+	return false;
+}
+
 /* Read through once for each place: some 10 MB of symbols are not worth keeping
  * for a handful of look-ups. */
-static void find_place(uint64_t address, char *ret_name, size_t size)
+static void find_place(const struct kernel_names *names, uint64_t address, char *ret_name,
+		       size_t size)
 {
-	FILE *file = fopen("/proc/kallsyms", "re");
-
 	*ret_name = '\0';
-	if (!file)
+	if (!names->symbols)
 		return;
-	(void)kallsyms_function(file, address, ret_name, size);
-	(void)fclose(file);
+	rewind(names->symbols);
+	(void)kallsyms_function(names->symbols, address, ret_name, size);
 }
 
 static bool is_told(const struct kernel_names *names, enum sw_name_of of, uint64_t number)
@@ -136,7 +158,7 @@ static void tell_once(struct kernel_names *names, enum sw_name_of of, uint64_t n
 	if (of == SW_NAME_REASON)
 		find_reason(names, number, name, sizeof(name));
 	else
-		find_place(number, name, sizeof(name));
+		find_place(names, number, name, sizeof(name));
 	names->tell(names->ctx, of, number, name);
 }
 

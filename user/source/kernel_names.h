@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+#include <stdbool.h>
+
 #include "synwatch/record.h"
 
 struct kernel_names;
@@ -30,5 +32,8 @@ void kernel_names_of_drop(struct kernel_names *names, const struct sw_drop *drop
 
 /* Likewise, of a reason only. */
 void kernel_names_of_reason(struct kernel_names *names, uint32_t reason);
+
+/* Whether places can be named: if not, the addresses are hidden from this process. */
+bool kernel_names_has_places(const struct kernel_names *names);
 
 #endif /* SYNWATCH_SOURCE_KERNEL_NAMES_H */

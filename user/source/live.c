@@ -12,7 +12,6 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/utsname.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,9 +20,13 @@
 #include "source/clock.h"
 #include "source/exchange.h"
 #include "source/hooks.h"
+#include "source/host.h"
 #include "source/kernel_names.h"
 #include "source/knobs.h"
+#include "source/libbpf_log.h"
+#include "source/privileges.h"
 #include "source/seed.h"
+#include "source/totals.h"
 
 #include "synwatch/config.h"
 #include "synwatch/record.h"
@@ -91,25 +94,7 @@ struct live {
 	uint64_t last_counts_ns;
 	int64_t wall_offset_ns;
 	struct sw_totals seen;
-	uint64_t seen_missed;
 };
-
-/* libbpf talks in paragraphs, a verifier log among them. -v shows what it finds
- * wrong, and not what it finds. */
-static int on_libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char *text, *rest;
-
-	if (level != LIBBPF_WARN || log_level() < LOG_DEBUG || vasprintf(&text, format, args) < 0)
-		return 0;
-	rest = text;
-	for (const char *line; (line = strsep(&rest, "\n"));) {
-		if (*line)
-			log_debug("%s", line);
-	}
-	free(text);
-	return 0;
-}
 
 static void deliver(struct live *live, struct sw_header *header, enum sw_kind kind, uint16_t size,
 		    uint64_t now)
@@ -168,72 +153,6 @@ static void sweep(struct live *live, uint64_t now)
 		log_debug("cannot attach consume_skb: %s", strerror(-err));
 }
 
-static int read_totals(const struct live *live, struct sw_totals *ret_totals)
-{
-	int cpus = libbpf_num_possible_cpus();
-	struct sw_totals *per_cpu;
-	__u32 key = 0;
-	int err = 0;
-
-	if (cpus < 0)
-		return cpus;
-	per_cpu = calloc(cpus, sizeof(*per_cpu));
-	if (!per_cpu)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(bpf_map__fd(live->skeleton->maps.totals), &key, per_cpu)) {
-		err = -errno;
-		goto out;
-	}
-	*ret_totals = (struct sw_totals){};
-	for (int cpu = 0; cpu < cpus; cpu++) {
-		ret_totals->healthy += per_cpu[cpu].healthy;
-		for (int i = 0; i < SW_LATENCY_SLOTS; i++)
-			ret_totals->latency[i] += per_cpu[cpu].latency[i];
-		ret_totals->syn_retransmits += per_cpu[cpu].syn_retransmits;
-		ret_totals->ring_full += per_cpu[cpu].ring_full;
-		ret_totals->map_full += per_cpu[cpu].map_full;
-		ret_totals->suppressed += per_cpu[cpu].suppressed;
-		ret_totals->accepted += per_cpu[cpu].accepted;
-		ret_totals->synack_retransmits += per_cpu[cpu].synack_retransmits;
-		ret_totals->listen_drops += per_cpu[cpu].listen_drops;
-		ret_totals->missed += per_cpu[cpu].missed;
-	}
-out:
-	free(per_cpu);
-	return err;
-}
-
-static void deliver_counts(struct live *live, const struct sw_totals *totals, uint64_t now)
-{
-	struct sw_counts counts = {
-		.healthy = totals->healthy - live->seen.healthy,
-		.syn_retransmits = totals->syn_retransmits - live->seen.syn_retransmits,
-		.accepted = totals->accepted - live->seen.accepted,
-		.synack_retransmits = totals->synack_retransmits - live->seen.synack_retransmits,
-		.listen_drops = totals->listen_drops - live->seen.listen_drops,
-	};
-
-	for (int i = 0; i < SW_LATENCY_SLOTS; i++)
-		counts.latency[i] = totals->latency[i] - live->seen.latency[i];
-	if (counts.healthy || counts.syn_retransmits || counts.accepted ||
-	    counts.synack_retransmits || counts.listen_drops)
-		deliver(live, &counts.header, SW_COUNTS, sizeof(counts), now);
-}
-
-static void deliver_loss(struct live *live, const struct sw_totals *totals, uint64_t missed,
-			 uint64_t now)
-{
-	struct sw_loss loss = {
-		.ring = totals->ring_full - live->seen.ring_full,
-		.map_full = totals->map_full - live->seen.map_full,
-		.suppressed = totals->suppressed - live->seen.suppressed,
-		.missed = totals->missed - live->seen.missed + missed - live->seen_missed,
-	};
-
-	if (loss.ring || loss.map_full || loss.suppressed || loss.missed)
-		deliver(live, &loss.header, SW_LOSS, sizeof(loss), now);
-}
-
 /* What only the user side can know: counts, losses, the wall clock. */
 static void look_around(struct live *live, uint64_t now)
 {
@@ -242,11 +161,17 @@ static void look_around(struct live *live, uint64_t now)
 	struct sw_totals totals;
 
 	live->last_counts_ns = now;
-	if (!read_totals(live, &totals)) {
-		deliver_counts(live, &totals, now);
-		deliver_loss(live, &totals, missed, now);
+	if (!totals_read(bpf_map__fd(live->skeleton->maps.totals), &totals)) {
+		struct sw_counts counts;
+		struct sw_loss loss;
+
+		/* Runs that the kernel refused, and what the programs made up for. */
+		totals.missed += missed;
+		if (totals_counts(&totals, &live->seen, &counts))
+			deliver(live, &counts.header, SW_COUNTS, sizeof(counts), now);
+		if (totals_loss(&totals, &live->seen, &loss))
+			deliver(live, &loss.header, SW_LOSS, sizeof(loss), now);
 		live->seen = totals;
-		live->seen_missed = missed;
 	}
 	if (llabs(offset - live->wall_offset_ns) > (long long)CLOCK_SLACK_NS) {
 		struct sw_clock clock = {.offset_ns = offset};
@@ -344,23 +269,14 @@ static const struct source_ops live_ops = {
 	.free = live_free,
 };
 
-static void describe_host(struct session *session, const struct live_options *options)
+static void describe(struct session *session, const struct live_options *options)
 {
-	struct utsname names;
-	FILE *file;
-
 	session->live = true;
 	(void)snprintf(session->version, sizeof(session->version), "%s", options->version);
-	if (!uname(&names)) {
-		(void)snprintf(session->host, sizeof(session->host), "%s", names.nodename);
-		(void)snprintf(session->kernel, sizeof(session->kernel), "%s", names.release);
-	}
-	file = fopen("/proc/sys/kernel/random/boot_id", "re");
-	if (file) {
-		if (fgets(session->boot_id, sizeof(session->boot_id), file))
-			session->boot_id[strcspn(session->boot_id, "\n")] = '\0';
-		(void)fclose(file);
-	}
+	host_describe(session->host, sizeof(session->host), session->kernel,
+		      sizeof(session->kernel));
+	(void)host_read("/proc/sys/kernel/random/boot_id", session->boot_id,
+			sizeof(session->boot_id));
 	for (unsigned int i = 0; i < options->word_count; i++)
 		session->filters[session->filter_count++] = options->words[i];
 }
@@ -401,90 +317,147 @@ static void configure(struct live *live, const struct live_options *options)
 	}
 }
 
-/* One sentence for each way in which a kernel says no. */
-static int explain_refusal(int err)
-{
-	switch (-err) {
-	case EPERM:
-	case EACCES:
-		if (geteuid())
-			log_error("the kernel does not let user %d load BPF programs: run it with "
-				  "sudo, or give it CAP_BPF and CAP_PERFMON",
-				  geteuid());
-		else
-			log_error(
-				"the kernel refuses to load BPF programs even for root: this is a "
-				"container without CAP_BPF and CAP_PERFMON, or the kernel is "
-				"locked "
-				"down (cat /sys/kernel/security/lockdown)");
-		break;
-	case ENOMEM:
-		log_error("no memory for the BPF maps (29 MiB, with --all 35 MiB): raise the "
-			  "memory limit of "
-			  "this cgroup");
-		break;
-	default:
-		log_error("the kernel refuses the BPF programs (%s): run it with -v to see why, "
-			  "and please report that",
-			  strerror(-err));
-	}
-	return err;
-}
-
-static int load(struct live *live, const struct live_options *options)
+/* Returns 0, -ENOENT if there is nothing to load, or the negative errno of loading. */
+static int load_chosen(struct live *live, const struct live_options *options,
+		       const struct hooks_choice *choice)
 {
 	int err;
 
+	live->session.hook_count = 0;
 	live->skeleton = synwatch__open();
-	if (!live->skeleton) {
-		err = -errno;
-		log_error("cannot open the BPF object: %s", strerror(errno));
+	if (!live->skeleton)
+		return -errno;
+	err = hooks_choose(live->skeleton->obj, choice, &live->session);
+	if (err)
 		return err;
-	}
-	err = hooks_choose(live->skeleton->obj, &live->session);
-	if (err) {
-		log_error("this kernel has no type information (BTF) for its TCP tracepoints: "
-			  "synwatch needs Linux 5.8 or newer, built with CONFIG_DEBUG_INFO_BTF=y");
-		return err;
-	}
 	configure(live, options);
 	err = live->skeleton->rodata->config.fresh ? 0 : exchange_leave_out(live->skeleton->obj);
 	if (!err)
 		err = knobs_size(live->skeleton->obj, options->filter);
 	if (!err)
 		err = synwatch__load(live->skeleton);
-	if (!err)
-		err = knobs_fill(live->skeleton->obj, options->filter);
-	return err ? explain_refusal(err) : 0;
+	return err;
 }
 
-static int attach(struct live *live)
+static void unload(struct live *live)
 {
-	int err;
+	synwatch__destroy(live->skeleton);
+	live->skeleton = NULL;
+}
+
+/* The optional programs that the kernel refuses, each tried without the others. */
+static uint32_t find_refused(struct live *live, const struct live_options *options)
+{
+	uint32_t refused = 0;
+
+	for (unsigned int i = 0; i < HOOKS_MAX; i++) {
+		const struct hooks_choice choice = {.only = (int)i};
+
+		if (!hooks_is_optional(i))
+			continue;
+		if (load_chosen(live, options, &choice))
+			refused |= 1U << i;
+		unload(live);
+	}
+	return refused;
+}
+
+static int load(struct live *live, const struct live_options *options, struct obstacle *why)
+{
+	struct hooks_choice choice = {.only = -1};
+	int err = load_chosen(live, options, &choice);
+
+	if (err == -ENOENT) {
+		obstacle_no_types(why);
+		return err;
+	}
+	/* One that this kernel does not like need not keep the others away. */
+	if (err && obstacle_is_program(err)) {
+		unload(live);
+		choice.refused = find_refused(live, options);
+		err = load_chosen(live, options, &choice);
+	}
+	if (!err)
+		err = knobs_fill(live->skeleton->obj, options->filter);
+	if (err)
+		obstacle_refused(why, err);
+	return err;
+}
+
+static int attach(struct live *live, struct obstacle *why)
+{
+	int err = -ENOMEM;
 
 	live->names = kernel_names_new(on_name, live);
-	if (!live->names)
-		return explain_refusal(-ENOMEM);
-	live->ring = ring_buffer__new(bpf_map__fd(live->skeleton->maps.records), on_record, live,
-				      /* opts= */ NULL);
-	if (!live->ring)
-		return explain_refusal(-errno);
-	err = hooks_attach(&live->hooks, live->skeleton->obj, &live->session);
-	return err ? explain_refusal(err) : 0;
+	if (live->names) {
+		live->ring = ring_buffer__new(bpf_map__fd(live->skeleton->maps.records), on_record,
+					      live, /* opts= */ NULL);
+		err = live->ring ? 0 : -errno;
+	}
+	if (!err)
+		err = hooks_attach(&live->hooks, live->skeleton->obj, &live->session);
+	if (err)
+		obstacle_refused(why, err);
+	return err;
+}
+
+/* What this process may look at, for those who wonder what they do not see. */
+static void note_reach(struct live *live, const struct seed_reach *seed)
+{
+	char text[64] = "";
+
+	if (seed->confined)
+		(void)snprintf(text, sizeof(text), "they take CAP_SYS_ADMIN to enter");
+	else if (!live->hooks.seed)
+		(void)snprintf(text, sizeof(text), "it takes tcp_iter");
+	else if (seed->unreachable)
+		(void)snprintf(text, sizeof(text), "%zu cannot be entered", seed->unreachable);
+	hooks_note(&live->session, "other_netns", text);
+	hooks_note(&live->session, "owners",
+		   privileges_may_look()
+			   ? ""
+			   : "those of others take CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+	hooks_note(&live->session, "places",
+		   kernel_names_has_places(live->names) ? "" : "addresses take CAP_SYSLOG");
 }
 
 /* What is under way already; its records wait in the ring. */
-static int adopt(struct live *live, const struct filter *filter)
+static int adopt(struct live *live, const struct filter *filter, struct obstacle *why)
 {
+	struct seed_reach reach = {};
 	int err = 0;
 
 	if (live->hooks.seed)
 		err = seed_run(live->hooks.seed, bpf_map__fd(live->skeleton->maps.seed_owners),
-			       filter, &live->session);
+			       filter, &live->session, &reach);
 	live->skeleton->bss->seeding = false;
 	live->skeleton->bss->watching_ns = clock_monotonic_ns();
+	note_reach(live, &reach);
 	if (err)
-		log_error("cannot return to my network namespace: %s", strerror(-err));
+		obstacle_say(why, "start it again",
+			     "there is no way back into its own network namespace (%s)",
+			     strerror(-err));
+	return err;
+}
+
+/* What the watch does with the kernel from now on. */
+static int rehearse(void *ctx)
+{
+	struct live *live = ctx;
+	struct sw_totals totals;
+	int err = totals_read(bpf_map__fd(live->skeleton->maps.totals), &totals);
+
+	return err ? err : hooks_rehearse(&live->hooks, live->skeleton->obj);
+}
+
+static int give_up_privileges(struct live *live, const char *write, struct obstacle *why)
+{
+	int err = privileges_drop(rehearse, live, write);
+
+	if (err)
+		obstacle_say(why, "report that, with the output of -v",
+			     "the privileges that are no longer needed cannot be given up (%s)",
+			     strerror(-err));
 	return err;
 }
 
@@ -529,31 +502,37 @@ static int open_loop(struct live *live)
 	return err;
 }
 
-int live_open(const struct live_options *options, struct source **ret_source)
+int live_open(const struct live_options *options, struct obstacle *ret_why,
+	      struct source **ret_source)
 {
 	struct live *live = calloc(1, sizeof(*live));
 	int err;
 
-	if (!live)
+	if (!live) {
+		obstacle_say(ret_why, "free some", "there is no memory");
 		return -ENOMEM;
+	}
 	live->source.ops = &live_ops;
 	live->epoll_fd = live->signal_fd = live->timer_fd = -1;
 	live->duration_ns = options->duration_ns;
-	(void)libbpf_set_print(on_libbpf_message);
-	describe_host(&live->session, options);
-	err = load(live, options);
+	libbpf_log_quiet();
+	describe(&live->session, options);
+	err = load(live, options, ret_why);
 	if (!err)
-		err = attach(live);
+		err = attach(live, ret_why);
 	if (err)
 		goto fail;
 	err = open_loop(live);
 	if (err) {
-		log_error("cannot set up the event loop: %s", strerror(-err));
+		obstacle_say(ret_why, "raise the limit of open files (ulimit -n)",
+			     "the event loop cannot be set up (%s)", strerror(-err));
 		goto fail;
 	}
 	live->session.start_ns = clock_monotonic_ns();
 	live->session.wall_offset_ns = live->wall_offset_ns = clock_wall_offset_ns();
-	err = adopt(live, options->filter);
+	err = adopt(live, options->filter, ret_why);
+	if (!err)
+		err = give_up_privileges(live, options->write, ret_why);
 	if (err)
 		goto fail;
 	*ret_source = &live->source;

@@ -223,6 +223,33 @@ int procfs_find_owners(const char *proc, const char *cgroup_mount, const struct 
 	return each_process(proc, scan_process, &scan);
 }
 
+/* -EACCES if its descriptors cannot be read; one that has none, or is gone, can. */
+static int look_into(void *ctx, uint32_t pid)
+{
+	const char *proc = ctx;
+	char path[PATH_MAX], target[64];
+	struct dirent *entry;
+	DIR *directory;
+	int err = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/%" PRIu32 "/fd", proc, pid);
+	directory = opendir(path);
+	if (!directory)
+		return errno == EACCES ? -EACCES : 0;
+	while ((entry = readdir(directory)) && *entry->d_name == '.')
+		;
+	if (entry && readlinkat(dirfd(directory), entry->d_name, target, sizeof(target)) < 0 &&
+	    errno == EACCES)
+		err = -EACCES;
+	(void)closedir(directory);
+	return err;
+}
+
+bool procfs_sees_all(const char *proc)
+{
+	return each_process(proc, look_into, (void *)proc) != -EACCES;
+}
+
 /* --- network namespaces --- */
 
 struct survey {

@@ -35,6 +35,9 @@ struct procfs_socket {
 int procfs_find_owners(const char *proc, const char *cgroup_mount, const struct filter *filter,
 		       struct procfs_socket *sockets, size_t count);
 
+/* Whether the descriptors of every process there is can be read. */
+bool procfs_sees_all(const char *proc);
+
 /* One network namespace by a path that leads to it. True: it is dealt with;
  * false: if another path leads there, try that. */
 typedef bool (*procfs_netns_fn)(void *ctx, const char *path, uint64_t inode);

@@ -30,7 +30,7 @@ struct seed {
 	size_t room;
 	int *netns_fds; /* namespaces with such sockets */
 	size_t netns_count;
-	size_t unreachable; /* namespaces */
+	struct seed_reach reach;
 };
 
 static int add_socket(struct seed *seed, uint64_t inode)
@@ -124,12 +124,12 @@ static bool visit(void *ctx, const char *path, uint64_t inode)
 		return true;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		seed->unreachable += errno == EMFILE;
+		seed->reach.unreachable += errno == EMFILE;
 		return errno == EMFILE;
 	}
 	if (setns(fd, CLONE_NEWNET)) {
 		/* EINVAL: mounted, but of another kind */
-		seed->unreachable += errno != EINVAL;
+		seed->reach.unreachable += errno != EINVAL;
 		(void)close(fd);
 		return true;
 	}
@@ -155,17 +155,18 @@ static int find_all(struct seed *seed)
 		(void)close(home);
 	/* To go where one is takes the same privilege as to go anywhere. */
 	if (setns(seed->home_fd, CLONE_NEWNET)) {
+		seed->reach.confined = true;
 		log_info("without CAP_SYS_ADMIN handshakes that already hang in other network "
 			 "namespaces are not shown before their next retry, and who listens there "
 			 "is not known");
 		return 0;
 	}
 	err = procfs_each_netns("/proc", visit, seed);
-	if (seed->unreachable)
+	if (seed->reach.unreachable)
 		log_info("%zu network namespaces cannot be entered: handshakes that already hang "
 			 "there are not shown before their next retry, and who listens there is "
 			 "not known",
-			 seed->unreachable);
+			 seed->reach.unreachable);
 	return err;
 }
 
@@ -244,7 +245,7 @@ static void done(struct seed *seed)
 }
 
 int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *filter,
-	     struct session *session)
+	     struct session *session, struct seed_reach *ret_reach)
 {
 	struct seed seed = {.link = link, .filter = filter, .session = session, .home_fd = -1};
 	int err = find_all(&seed);
@@ -259,6 +260,7 @@ int seed_run(const struct bpf_link *link, int owners_fd, const struct filter *fi
 	/* Without the privilege to leave it was never left. */
 	if (seed.home_fd >= 0 && setns(seed.home_fd, CLONE_NEWNET) && errno != EPERM)
 		err = -errno;
+	*ret_reach = seed.reach;
 	done(&seed);
 	return err;
 }
