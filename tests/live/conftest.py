@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from confined import behind, everybodys, place  # noqa: F401
 from netlab import Lab, Way
 from watch import SPOILT, TerminalWatch, Watch, program
 
