@@ -187,7 +187,7 @@ demo: ## stage a DROP, a REJECT, a reset and a healthy connection, and watch the
 
 # ---- tests ----
 
-.PHONY: test check programs lint unit replay fuzz-smoke check-build check-live
+.PHONY: test check programs lint unit replay fuzz-smoke check-build check-live soak
 .PHONY: check-kernels kernels
 test: deps-test ## install, build, run every test (root for the live ones)
 	+@$(submake) $(jobs) all
@@ -217,7 +217,7 @@ replay: all ## judge the recorded cases again, under the sanitizers
 	@$(synwatch) tests/replay/run
 
 fuzz-smoke: programs ## fuzz for some seconds, under the sanitizers; SECONDS=300 for longer
-	@SECONDS=$(or $(SECONDS),5) tests/fuzz/run $(fuzzers)
+	@SECONDS=$(or $(SECONDS),3) tests/fuzz/run $(fuzzers)
 else
 programs unit replay fuzz-smoke:
 	+@$(submake) SAN=1 O=$(SAN_O) $@
@@ -242,6 +242,10 @@ check-kernels: ## run the core of them on Debian's kernels, too (root, QEMU); FU
 # After check-live, whose results are this host's column.
 kernels: all ## the part of `make test` that does this, after check-live
 	@$(kernels_run) --host $(O)/live.xml
+
+soak: all ## leave it on under load (root): ten minutes; DURATION=3600 seconds, or any
+	@$(synwatch) SYNWATCH_DEMAND_LIVE=1 SYNWATCH_SOAK=$(or $(DURATION),600) \
+		$(pytest) -q -s tests/live/test_soak.py
 
 # ---- installation ----
 

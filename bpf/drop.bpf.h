@@ -36,13 +36,6 @@ struct {
 	__type(value, struct stray);
 } strays SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u32);   /* ISN */
-	__type(value, __u64); /* the key in handshakes */
-} flights SEC(".maps");
-
 struct strays_window {
 	__u64 begin_ns;
 	__u64 kept;
@@ -232,12 +225,19 @@ static __always_inline void handshake_take_off(const struct sock *sk, struct han
 	handshake_claim_stray(sk, h, isn);
 }
 
-static __always_inline void handshake_land(struct handshake *h)
+/* At its end, its entry taken out: the sweep, on another CPU, may have put it into
+ * flights after this copy of the entry was made. Only what is due is looked at. */
+static __always_inline void handshake_land_at_end(const struct sock *sk, struct handshake *h,
+						  __u64 now)
 {
 	__u32 isn = h->isn;
 
-	if (h->in_flight)
-		bpf_map_delete_elem(&flights, &isn);
+	if (!h->in_flight) {
+		if (now < h->due_ns)
+			return;
+		isn = sock_isn(sk);
+	}
+	bpf_map_delete_elem(&flights, &isn);
 }
 
 #endif /* SYNWATCH_DROP_BPF_H */

@@ -56,6 +56,26 @@ static __always_inline const struct sock *listener_of_segment(const struct sk_bu
 }
 
 /*
+ * Whether sk_drops has a segment that a listener was given: the ACK out of nowhere, which
+ * tcp_v4_do_rcv() frees, it has not. Before 6.9 that has no reason, is known by the RST
+ * that answers it, and with tcp_abort_on_overflow looks like the ACK that finds the
+ * accept queue full.
+ */
+static __always_inline bool is_discarded(const struct sock *receiver, const struct segment *segment,
+					 const struct answer *answer, __u32 reason)
+{
+	struct sw_listener queues = {};
+	__u32 flags = 0;
+
+	if (REASON_IS(reason, SKB_DROP_REASON_TCP_FLAGS))
+		return !(segment->flags & TCP_FLAG_ACK);
+	if ((reason && is_reason(reason)) || !answer->listener || segment->flags & TCP_FLAG_SYN)
+		return true;
+	listener_read(receiver, &queues, &flags);
+	return queues.abort_on_overflow;
+}
+
+/*
  * Before 5.17, without reasons: nothing is known to be a drop. But what a listener
  * discards in the open is told from what it ignores, and the RST that ends a
  * request is seen.
@@ -68,12 +88,14 @@ static __always_inline void segment_discarded(const struct sk_buff *skb, const v
 	struct listener *listener;
 
 	answer_take(skb, &answer);
-	if (!segment_of_skb(skb, &segment))
+	if (!segment_of_skb(skb, 0, &segment))
 		return;
 	receiver = listener_of_segment(skb, &segment);
 	listener = listener_of_sock(receiver);
-	if (listener)
+	if (listener && is_discarded(receiver, &segment, &answer, 0))
 		listener_discarded(receiver, listener, 0);
+	if (!segment.what)
+		return;
 	if (segment.what == SW_DROP_OTHER)
 		refusal_aborted(&segment, &answer, place, 0);
 	segment_unexplained(skb, &segment, 0);
@@ -92,12 +114,15 @@ static __always_inline void segment_freed(const struct sk_buff *skb, const void 
 	struct sw_drop drop = {};
 
 	answer_take(skb, &answer);
-	if (is_consumed(reason) || is_copy(reason) || !segment_of_skb(skb, &segment))
+	if (is_consumed(reason) || is_copy(reason) ||
+	    !segment_of_skb(skb, listener_of_sock(rx_sk), &segment))
 		return;
 	receiver = names_receiver ? rx_sk : listener_of_segment(skb, &segment);
 	listener = listener_of_sock(receiver);
-	if (listener)
+	if (listener && is_discarded(receiver, &segment, &answer, reason))
 		listener_discarded(receiver, listener, reason);
+	if (!segment.what)
+		return;
 	if (segment.what == SW_DROP_OTHER)
 		refusal_aborted(&segment, &answer, place, reason);
 	if (!is_reason(reason)) {

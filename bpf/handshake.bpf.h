@@ -49,12 +49,6 @@ static __always_inline __u32 syn_elapsed_ms(const struct sock *sk, __u64 now)
 	return sock_syn_age(sk, now, &age) ? age / NSEC_PER_MSEC : 0;
 }
 
-static __always_inline void handshake_forget(__u64 key, struct handshake *h)
-{
-	handshake_land(h);
-	bpf_map_delete_elem(&handshakes, &key);
-}
-
 /* Everything a record of any client kind says. */
 static __always_inline void handshake_fill(struct sw_handshake *record, const struct sock *sk,
 					   const struct handshake *h)
@@ -117,6 +111,24 @@ static __always_inline bool handshake_refused(const struct sock *sk, struct hand
 	}
 }
 
+/* One that is there has ended, without the program being run: of the same socket, or of
+ * another whose memory this is now. How it ended is not known any more. */
+static __always_inline void handshake_enter(__u64 key, const struct handshake *h)
+{
+	long err = bpf_map_update_elem(&handshakes, &key, h, BPF_NOEXIST);
+	struct handshake *ended;
+
+	if (err == -EEXIST) {
+		ended = bpf_map_lookup_elem(&handshakes, &key);
+		if (ended)
+			handshake_forget(key, ended);
+		count(missed);
+		err = bpf_map_update_elem(&handshakes, &key, h, BPF_ANY);
+	}
+	if (err)
+		count(map_full);
+}
+
 static __always_inline void opening_fill(struct opening *opening, const struct sock *sk,
 					 __u64 cookie, bool undecided)
 {
@@ -135,8 +147,7 @@ static __always_inline void opening_fill(struct opening *opening, const struct s
 static __always_inline void handshake_begin(__u64 key, struct handshake *h)
 {
 	h->due_ns = h->start_ns + config.quiet_ns;
-	if (bpf_map_update_elem(&handshakes, &key, h, BPF_ANY))
-		count(map_full);
+	handshake_enter(key, h);
 }
 
 static __always_inline void handshake_emit_open(const struct sock *sk, const struct handshake *h)
@@ -224,6 +235,17 @@ static __always_inline bool handshake_adopt(const struct sock *sk, struct handsh
 	return true;
 }
 
+/* Of another socket, whose end was missed and whose memory this one has: forgotten,
+ * and counted. */
+static __always_inline bool handshake_is_stale(const struct sock *sk, struct handshake *h)
+{
+	if (sock_identity(sk) == h->cookie)
+		return false;
+	handshake_forget((__u64)sk, h);
+	count(missed);
+	return true;
+}
+
 /* The entry of a socket in SYN_SENT, adopted if need be; NULL if a filter
  * refuses it or no slot is free. */
 static __always_inline struct handshake *handshake_find(const struct sock *sk, __u64 now,
@@ -233,7 +255,7 @@ static __always_inline struct handshake *handshake_find(const struct sock *sk, _
 	struct handshake *h = handshake_at(key);
 	struct handshake adopted = {};
 
-	if (h) {
+	if (h && !handshake_is_stale(sk, h)) {
 		if (!handshake_refused(sk, h))
 			return h;
 		handshake_forget(key, h);
@@ -325,7 +347,6 @@ handshake_end(const struct sock *sk, struct handshake *h, __u64 now, __u8 new_st
 	struct sw_handshake *record;
 
 	handshake_catch_up(h, sock_retransmits(sk));
-	handshake_land(h);
 	if (!h->in_flight)
 		handshake_claim_stray(sk, h, sock_isn(sk));
 	record = emit_reserve(SW_CLOSE, now);
@@ -414,6 +435,7 @@ static __always_inline void handshake_leave(const struct sock *sk, struct handsh
 	struct sw_handshake *record;
 	__u64 syn_ns = 0;
 
+	handshake_land_at_end(sk, h, now);
 	if (handshake_refused(sk, h))
 		return;
 	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
@@ -443,6 +465,7 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
 	struct sw_handshake *record;
 	__u64 syn_ns = 0;
 
+	handshake_land_at_end(sk, h, now);
 	if (handshake_refused(sk, h))
 		return;
 	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
@@ -455,6 +478,19 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
 		record->sk_err = -err;
 	count(missed);
 	emit_submit(record);
+}
+
+/* False if it has ended meanwhile: whoever ends it deletes the entry, then looks in
+ * flights, which may have been before it got there. */
+static __always_inline bool look_take_off(const struct sock *sk, struct handshake *h, __u64 key)
+{
+	__u32 isn = sock_isn(sk);
+
+	handshake_take_off(sk, h);
+	if (bpf_map_lookup_elem(&handshakes, &key))
+		return true;
+	bpf_map_delete_elem(&flights, &isn);
+	return false;
 }
 
 /*
@@ -496,8 +532,8 @@ static __always_inline void handshake_look(const __u64 *address, struct handshak
 		return;
 	}
 	handshake_catch_up(h, sock_retransmits(sk));
-	if (syn_time(sk, h, now))
-		handshake_take_off(sk, h);
+	if (syn_time(sk, h, now) && !look_take_off(sk, h, key))
+		return;
 	if (!emit_has_room())
 		return; /* still due: the next sweep will tell */
 	record = emit_reserve(SW_LOOK, now);

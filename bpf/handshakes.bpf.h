@@ -54,6 +54,28 @@ struct {
 	__type(value, struct handshake);
 } handshakes SEC(".maps");
 
+/* Those in the hash that have been retried, by ISN: see bpf/drop.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);   /* ISN */
+	__type(value, __u64); /* the key in handshakes */
+} flights SEC(".maps");
+
+static __always_inline void handshake_land(struct handshake *h)
+{
+	__u32 isn = h->isn;
+
+	if (h->in_flight)
+		bpf_map_delete_elem(&flights, &isn);
+}
+
+static __always_inline void handshake_forget(__u64 key, struct handshake *h)
+{
+	handshake_land(h);
+	bpf_map_delete_elem(&handshakes, &key);
+}
+
 struct fresh {
 	__u64 holder; /* the socket's cookie; 0: free */
 	__u64 key;    /* in handshakes */
@@ -97,8 +119,8 @@ static __always_inline struct fresh *fresh_find(__u64 cookie)
 	return 0;
 }
 
-/* A slot to be filled in, then published; NULL if none is free. One of this very
- * socket is what a run that was missed has left behind. */
+/* A slot to be filled in, then published; NULL if none is free. One that this very
+ * socket holds is of an attempt whose end was missed. */
 static __always_inline struct fresh *fresh_claim(__u64 cookie)
 {
 	struct fresh *slot;
@@ -111,9 +133,12 @@ static __always_inline struct fresh *fresh_claim(__u64 cookie)
 		if (!slot)
 			continue;
 		before = slot->holder;
-		if ((!before || before == cookie) &&
-		    __sync_val_compare_and_swap(&slot->holder, before, FRESH_BUSY) == before)
-			return slot;
+		if ((before && before != cookie) ||
+		    __sync_val_compare_and_swap(&slot->holder, before, FRESH_BUSY) != before)
+			continue;
+		if (before)
+			count(missed);
+		return slot;
 	}
 	return 0;
 }
@@ -140,6 +165,13 @@ static const volatile struct handshake beginning = {
 	.syn_sent = 1,
 };
 
+/* One of the same socket is there: another CPU moves it, too, or it is what a run that
+ * was missed has left of an earlier attempt. */
+static __always_inline bool is_left_over(const struct handshake *h, const struct fresh *slot)
+{
+	return h->start_ns && h->start_ns != slot->opening.start_ns;
+}
+
 /* What is in its slot -> the hash; NULL if it has ended meanwhile, or there is no
  * room. The end looks at the slot first and then into the hash, so it has to be there
  * before the slot is given up. */
@@ -150,19 +182,16 @@ static __always_inline struct handshake *fresh_move(struct fresh *slot)
 	long err = bpf_map_update_elem(&handshakes, &key, (const void *)&beginning, BPF_NOEXIST);
 
 	h = bpf_map_lookup_elem(&handshakes, &key);
-	if (!h) {
-		if (err)
-			count(map_full);
-		return 0;
+	if (h && err && is_left_over(h, slot)) {
+		handshake_forget(key, h);
+		count(missed);
+		err = bpf_map_update_elem(&handshakes, &key, (const void *)&beginning, BPF_NOEXIST);
+		h = bpf_map_lookup_elem(&handshakes, &key);
 	}
-	if (err) {
-		/* Somebody else moves it, too. */
-		if (!h->cookie || h->cookie == slot->opening.cookie)
-			return h;
-		/* What a run that was missed has left behind. */
-		bpf_map_delete_elem(&handshakes, &key);
-		return 0;
-	}
+	if (!h && err)
+		count(map_full);
+	if (!h || err)
+		return h;
 	__builtin_memcpy(h, &slot->opening, sizeof(slot->opening));
 	if (!fresh_take(slot)) {
 		bpf_map_delete_elem(&handshakes, &key);
@@ -175,13 +204,9 @@ static __always_inline struct handshake *fresh_move(struct fresh *slot)
 /* NULL if it is not known. What has no trouble yet is taken to have some. */
 static __always_inline struct handshake *handshake_at(__u64 key)
 {
-	struct handshake *h = bpf_map_lookup_elem(&handshakes, &key);
-	struct fresh *slot;
+	struct fresh *slot = fresh_find(sock_identity((const void *)key));
 
-	if (h)
-		return h;
-	slot = fresh_find(sock_identity((const void *)key));
-	return slot ? fresh_move(slot) : 0;
+	return slot ? fresh_move(slot) : bpf_map_lookup_elem(&handshakes, &key);
 }
 
 #endif /* SYNWATCH_HANDSHAKES_BPF_H */

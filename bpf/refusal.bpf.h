@@ -181,6 +181,15 @@ static __always_inline void refusal_dropped(const struct segment *segment,
 		refusal_tell(segment, drop, listener_of_sock(rx_sk) ? rx_sk : 0, answer);
 }
 
+/* An ACK out of nowhere is answered by the listener's RST, too. It has a reason of its
+ * own since 6.9, the one that finds the queue full since 6.15; neither had before. */
+static __always_inline bool may_be_overflow(__u32 reason)
+{
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+		return REASON_IS(reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+	return !REASON_IS(reason, SKB_DROP_REASON_TCP_FLAGS);
+}
+
 /* An ACK that was answered with a RST although its listener listens: by
  * tcp_check_req(), with tcp_abort_on_overflow and the accept queue full. */
 static __always_inline void refusal_aborted(const struct segment *segment,
@@ -198,7 +207,7 @@ static __always_inline void refusal_aborted(const struct segment *segment,
 	const struct sock *sk;
 	__u32 flags = 0;
 
-	if (!answer->listener || segment->flags & TCP_FLAG_RST)
+	if (!answer->listener || segment->flags & TCP_FLAG_RST || !may_be_overflow(reason))
 		return;
 	sk = (const void *)answer->listener;
 	listener_read(sk, &queues, &flags);
@@ -244,7 +253,7 @@ static __always_inline void refusal_consumed(const struct sk_buff *skb)
 	struct port *port;
 
 	/* tcp_v4_rcv() takes the device away before it hands the SYN on. */
-	if (BPF_CORE_READ(skb, dev) || !segment_of_skb(skb, &segment) ||
+	if (BPF_CORE_READ(skb, dev) || !segment_of_skb(skb, false, &segment) ||
 	    segment.what != SW_DROP_SYN)
 		return;
 	dst = skb_dst_of(skb);

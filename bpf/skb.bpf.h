@@ -9,7 +9,7 @@
 /* What the headers of a dropped segment say. */
 struct segment {
 	__u32 isn; /* of the client */
-	__u8 what; /* enum sw_drop_what */
+	__u8 what; /* enum sw_drop_what; 0: nothing of a handshake */
 	__u8 family;
 	__u8 flags;
 	__be16 sport;
@@ -20,12 +20,32 @@ struct segment {
 
 /* --- headers --- */
 
-static __always_inline bool segment_tcp(const unsigned char *header, struct segment *segment)
+/*
+ * Where headers are read. What is behind the end of a packet is another packet's, or
+ * what the sender of this one put there to be misread: no header lies beyond it, and
+ * none is longer than the one before it says.
+ */
+struct headers {
+	const unsigned char *head;
+	__u32 offset; /* of the next one */
+	__u32 tail;   /* of the linear data */
+};
+
+#define TCP_HEADER_MIN 20
+
+/* length: of the segment, as the IP header has it. */
+static __always_inline bool segment_tcp(const struct headers *headers, __u32 length,
+					struct segment *segment)
 {
 	struct tcphdr tcp;
+	__u32 header;
 	__u8 flags;
 
-	if (bpf_probe_read_kernel(&tcp, sizeof(tcp), header))
+	if (length < TCP_HEADER_MIN || headers->offset + TCP_HEADER_MIN > headers->tail ||
+	    bpf_probe_read_kernel(&tcp, sizeof(tcp), headers->head + headers->offset))
+		return false;
+	header = (tcp.doff >> 4) * 4;
+	if (header < TCP_HEADER_MIN || header > length)
 		return false;
 	flags = tcp.flags & (TCP_FLAG_FIN | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_ACK);
 	if (flags == TCP_FLAG_SYN) {
@@ -37,8 +57,6 @@ static __always_inline bool segment_tcp(const unsigned char *header, struct segm
 	} else if (flags & (TCP_FLAG_ACK | TCP_FLAG_RST)) {
 		segment->what = SW_DROP_OTHER;
 		segment->isn = bpf_ntohl(tcp.seq) - 1; /* if it completes a handshake */
-	} else {
-		return false;
 	}
 	segment->flags = flags;
 	segment->sport = tcp.source;
@@ -48,52 +66,66 @@ static __always_inline bool segment_tcp(const unsigned char *header, struct segm
 
 /* The transport header is found from the IP header: on the way through layer 2
  * the skb's own mark of it is not set. */
-static __always_inline bool segment_v4(const unsigned char *header, struct segment *segment)
+static __always_inline bool segment_v4(struct headers *headers, struct segment *segment)
 {
+	__u32 header, length;
 	struct iphdr ip;
-	__u32 length;
 
-	if (bpf_probe_read_kernel(&ip, sizeof(ip), header))
+	if (headers->offset + sizeof(ip) > headers->tail ||
+	    bpf_probe_read_kernel(&ip, sizeof(ip), headers->head + headers->offset))
 		return false;
-	length = (ip.version_ihl & 0x0f) * 4;
-	/* only the first fragment has a TCP header */
-	if (ip.version_ihl >> 4 != 4 || length < sizeof(ip) || ip.protocol != IPPROTO_TCP ||
-	    ip.frag_off & bpf_htons(IP_OFFSET))
+	header = (ip.version_ihl & 0x0f) * 4;
+	length = bpf_ntohs(ip.tot_len);
+	/* Nobody fragments a segment of a handshake, but who wants it misread. */
+	if (ip.version_ihl >> 4 != 4 || header < sizeof(ip) || length < header ||
+	    ip.protocol != IPPROTO_TCP || ip.frag_off & bpf_htons(IP_OFFSET | IP_MF))
 		return false;
 	segment->family = 4;
 	address_set_v4(segment->saddr, ip.saddr);
 	address_set_v4(segment->daddr, ip.daddr);
-	return segment_tcp(header + length, segment);
+	headers->offset += header;
+	return segment_tcp(headers, length - header, segment);
 }
 
-/* A SYN behind IPv6 extension headers is given up: hosts do not send any. */
-static __always_inline bool segment_v6(const unsigned char *header, struct segment *segment)
+/* transport: where TCP found its header, 0 if it has not seen the packet. Before that
+ * a segment behind extension headers is given up: hosts do not send any. */
+static __always_inline bool segment_v6(struct headers *headers, __u32 transport,
+				       struct segment *segment)
 {
 	struct ipv6hdr ip;
+	__u32 first;
 
-	if (bpf_probe_read_kernel(&ip, sizeof(ip), header))
+	if (headers->offset + sizeof(ip) > headers->tail ||
+	    bpf_probe_read_kernel(&ip, sizeof(ip), headers->head + headers->offset))
 		return false;
-	if (ip.version_class >> 4 != 6 || ip.nexthdr != IPPROTO_TCP)
+	first = headers->offset + sizeof(ip);
+	if (ip.nexthdr == IPPROTO_TCP)
+		transport = first;
+	if (ip.version_class >> 4 != 6 || transport < first ||
+	    bpf_ntohs(ip.payload_len) < transport - first)
 		return false;
 	segment->family = 6;
 	__builtin_memcpy(segment->saddr, ip.saddr, sizeof(segment->saddr));
 	__builtin_memcpy(segment->daddr, ip.daddr, sizeof(segment->daddr));
-	return segment_tcp(header + sizeof(ip), segment);
+	headers->offset = transport;
+	return segment_tcp(headers, bpf_ntohs(ip.payload_len) - (transport - first), segment);
 }
 
-/* False unless it is a TCP segment in linear data that may have to do with a
- * handshake. */
-static __always_inline bool segment_of_skb(const struct sk_buff *skb, struct segment *segment)
+/* False unless it is a TCP segment, its headers in linear data. taken: TCP has seen it. */
+static __always_inline bool segment_of_skb(const struct sk_buff *skb, bool taken,
+					   struct segment *segment)
 {
 	__be16 protocol = BPF_CORE_READ(skb, protocol);
-	const unsigned char *header;
+	struct headers headers;
 
 	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
 		return false;
-	header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	headers.head = BPF_CORE_READ(skb, head);
+	headers.offset = BPF_CORE_READ(skb, network_header);
+	headers.tail = BPF_CORE_READ(skb, tail);
 	if (protocol == bpf_htons(ETH_P_IP))
-		return segment_v4(header, segment);
-	return segment_v6(header, segment);
+		return segment_v4(&headers, segment);
+	return segment_v6(&headers, taken ? BPF_CORE_READ(skb, transport_header) : 0, segment);
 }
 
 /* --- where --- */

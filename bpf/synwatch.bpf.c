@@ -57,19 +57,22 @@ static __always_inline bool is_tcp(const struct sock *sk)
 }
 
 /* Takes it out, for its end. */
-static __always_inline bool take_handshake(__u64 key, struct fresh *slot, struct handshake *ret_h)
+static __always_inline bool take_handshake(const struct sock *sk, struct fresh *slot,
+					   struct handshake *ret_h)
 {
+	__u64 key = (__u64)sk;
 	struct handshake *entry;
 
 	if (slot) {
 		__builtin_memcpy(ret_h, &slot->opening, sizeof(slot->opening));
+		ret_h->due_ns = ret_h->start_ns + config.quiet_ns;
 		ret_h->flags = SW_F_OWNER;
 		ret_h->syn_sent = 1;
 		if (fresh_take(slot))
 			return true;
 	}
 	entry = bpf_map_lookup_elem(&handshakes, &key);
-	if (!entry)
+	if (!entry || handshake_is_stale(sk, entry))
 		return false;
 	*ret_h = *entry;
 	bpf_map_delete_elem(&handshakes, &key);
@@ -79,7 +82,6 @@ static __always_inline bool take_handshake(__u64 key, struct fresh *slot, struct
 static __always_inline void left_handshake(const struct sock *sk, int old_state, int new_state)
 {
 	struct handshake h = {};
-	__u64 key = (__u64)sk;
 	struct fresh *slot;
 
 	if (old_state == TCP_SYN_RECV && !simultaneous_open) {
@@ -89,7 +91,7 @@ static __always_inline void left_handshake(const struct sock *sk, int old_state,
 	slot = fresh_find(sk->__sk_common.skc_cookie.counter);
 	if (slot && new_state == TCP_ESTABLISHED && fresh_answered(sk, slot))
 		return;
-	if (!take_handshake(key, slot, &h)) {
+	if (!take_handshake(sk, slot, &h)) {
 		if (old_state != TCP_SYN_SENT) {
 			request_leave(sk, new_state);
 			return;

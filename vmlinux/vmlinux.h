@@ -77,7 +77,8 @@ enum {
 #define ETH_P_IP   0x0800
 #define ETH_P_IPV6 0x86DD
 
-#define IP_OFFSET 0x1fff /* of iphdr.frag_off */
+#define IP_MF	  0x2000 /* of iphdr.frag_off: more fragments */
+#define IP_OFFSET 0x1fff
 
 /* the flags byte of a TCP header */
 #define TCP_FLAG_FIN 0x01
@@ -303,6 +304,8 @@ struct sk_buff {
 	int skb_iif;
 	unsigned char *head;
 	unsigned char *data;
+	unsigned int tail; /* from head, on 64-bit machines */
+	__u16 transport_header;
 	__u16 network_header;
 	__be16 protocol;
 	char cb[48];
@@ -315,6 +318,7 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_NOT_SPECIFIED = 2, /* numbers shift from kernel to kernel */
 	SKB_DROP_REASON_NO_SOCKET = 3,
 	SKB_DROP_REASON_OTHERHOST = 13,
+	SKB_DROP_REASON_TCP_FLAGS = 30,
 	SKB_DROP_REASON_QUEUE_PURGE = 104,
 	SKB_DROP_REASON_PACKET_SOCK_ERROR = 106,
 	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 107,

@@ -11,6 +11,7 @@
  * An input is written down before it is tried, so that one that kills the process is
  * left behind: crash-PROGRAM in the current directory, to be given as FILE.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ struct corpus {
 struct run {
 	uint64_t random;
 	char crash[256];
+	int kept; /* that file, open: opened anew for each it would cost more than most targets */
 	uint64_t tried;
 };
 
@@ -68,12 +70,8 @@ static bool load(struct corpus *corpus, const char *path)
 
 static void keep(const struct run *run, const uint8_t *data, size_t size)
 {
-	FILE *file = fopen(run->crash, "wb");
-
-	if (!file)
-		return;
-	(void)fwrite(data, 1, size, file);
-	fclose(file);
+	if (pwrite(run->kept, data, size, 0) != (ssize_t)size || ftruncate(run->kept, (off_t)size))
+		perror(run->crash);
 }
 
 static void try(struct run *run, const uint8_t *data, size_t size)
@@ -111,7 +109,7 @@ static void put_number(struct run *run, uint8_t *data, size_t size)
 }
 
 /* A piece of one place, or of another input, over another place. */
-static void splice(struct run *run, const struct corpus *corpus, uint8_t *data, size_t size)
+static void overlay(struct run *run, const struct corpus *corpus, uint8_t *data, size_t size)
 {
 	const struct input *other = &corpus->inputs[draw(run, corpus->count)];
 	size_t length, from, to;
@@ -128,6 +126,30 @@ static void splice(struct run *run, const struct corpus *corpus, uint8_t *data, 
 	memmove(data + to, other->data + from, length);
 }
 
+/* Cut off, a piece taken out, or a piece repeated. Returns the new size. */
+static size_t reshape(struct run *run, uint8_t *data, size_t size)
+{
+	size_t at = draw(run, size + 1);
+	size_t length = 1 + draw(run, 16);
+
+	switch (draw(run, 3)) {
+	case 0:
+		return at;
+	case 1:
+		if (length > size - at)
+			length = size - at;
+		memmove(data + at, data + at + length, size - at - length);
+		return size - length;
+	default:
+		if (length > size - at)
+			length = size - at;
+		if (length > INPUT_MAX - size)
+			length = INPUT_MAX - size;
+		memmove(data + at + length, data + at, size - at);
+		return size + length;
+	}
+}
+
 static size_t mutate(struct run *run, const struct corpus *corpus, uint8_t *data, size_t size)
 {
 	size_t changes = 1 + draw(run, 1 << draw(run, 6));
@@ -135,7 +157,7 @@ static size_t mutate(struct run *run, const struct corpus *corpus, uint8_t *data
 	while (changes--) {
 		switch (draw(run, 8)) {
 		case 0:
-			splice(run, corpus, data, size);
+			overlay(run, corpus, data, size);
 			break;
 		case 1:
 		case 2:
@@ -143,7 +165,7 @@ static size_t mutate(struct run *run, const struct corpus *corpus, uint8_t *data
 			break;
 		case 3:
 			if (!draw(run, 8))
-				size = draw(run, size + 1);
+				size = reshape(run, data, size);
 			break;
 		default:
 			if (size)
@@ -180,6 +202,7 @@ int main(int argc, char **argv)
 	if (argv[2][strspn(argv[2], "0123456789")] == '\0')
 		run.random = strtoull(argv[next++], NULL, 10) | 1;
 	(void)snprintf(run.crash, sizeof(run.crash), "crash-%s", name ? name + 1 : argv[0]);
+	run.kept = open(run.crash, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	while (next < argc)
 		if (!load(&corpus, argv[next++]))
 			return 1;
@@ -187,6 +210,7 @@ int main(int argc, char **argv)
 		try(&run, corpus.inputs[i].data, corpus.inputs[i].size);
 	fuzz(&run, &corpus, strtod(argv[1], NULL));
 	(void)unlink(run.crash);
+	close(run.kept);
 	for (size_t i = 0; i < corpus.count; i++)
 		free(corpus.inputs[i].data);
 	printf("%s: %" PRIu64 " inputs\n", name ? name + 1 : argv[0], run.tried);

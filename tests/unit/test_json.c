@@ -843,6 +843,40 @@ static void session_tells_what_is_watched_and_how(void **state)
 	free(text);
 }
 
+/* A capture is somebody else's file: its keys, too. */
+static void a_hostile_session_is_still_json(void **state)
+{
+	static const struct expected expected[] = {
+		{"host", "\xe2\x80\xae\xef\xbf\xbd"},
+		{"kernel", "\xc2\x9b"
+			   "2J"},
+		{"filters/?\"?/0", "\033]0;x\007"},
+		{"hooks/a?b?c?", "true"},
+		{"hooks/?[2J", "\n"},
+	};
+	char value[] = "\033]0;x\007";
+	struct session session = {
+		.host = "\xe2\x80\xae\xff",
+		.kernel = "\xc2\x9b"
+			  "2J",
+		.hooks = {{.name = "a\xff"
+				   "b\xc2\x9b"
+				   "c\xe2\x80\xae"},
+			  {.name = "\033[2J", .why_not = "\n"}},
+		.hook_count = 2,
+		.filters = {{"\n\"\177", value}},
+		.filter_count = 1,
+	};
+	char *text = render(&session, NULL);
+
+	(void)state;
+	assert_values(text, expected, ARRAY_SIZE(expected));
+	/* One line, and nothing in it that would drive a terminal. */
+	assert_int_equal(strcspn(text, "\n"), strlen(text) - 1);
+	assert_null(strpbrk(text, "\033\007\177\x9b"));
+	free(text);
+}
+
 static void every_report_is_a_line_of_its_own(void **state)
 {
 	struct report report = full_report();
@@ -910,6 +944,7 @@ int main(void)
 		cmocka_unit_test(patterns_come_with_the_summary),
 		cmocka_unit_test(a_pattern_alone_is_no_line),
 		cmocka_unit_test(session_tells_what_is_watched_and_how),
+		cmocka_unit_test(a_hostile_session_is_still_json),
 		cmocka_unit_test(every_report_is_a_line_of_its_own),
 		cmocka_unit_test(a_full_disk_is_an_error_from_then_on),
 	};

@@ -240,6 +240,27 @@ static void a_cgroup_is_asked_for_with_all_below_it(void **state)
 	}
 }
 
+/* A path is as long as somebody made it: what its line goes on with is no line. */
+static void the_rest_of_a_long_line_is_not_a_line(void **state)
+{
+	const struct fake *fake = *state;
+	struct procfs_socket sockets[] = {{.inode = 11}};
+	uint64_t cgroup = add_cgroup(fake, "/web");
+	char path[PATH_MAX], text[PATH_MAX + 64];
+
+	add_cgroup(fake, "/evil");
+	add_process(fake, 100, "curl", 1000, "/");
+	add_fd(fake, 100, 3, "socket:[11]");
+	for (size_t length = PATH_MAX; length < PATH_MAX + 20; length++) {
+		memset(text, 'x', length);
+		strcpy(text + length, "0::/evil\n0::/web\n");
+		write_file(path_of(fake, 100, "cgroup", path), text);
+		sockets[0] = (struct procfs_socket){.inode = 11};
+		find(fake, NULL, sockets, ARRAY_SIZE(sockets));
+		assert_true(sockets[0].owner.owner.cgroup == cgroup);
+	}
+}
+
 static void the_root_of_the_cgroup_tree_holds_all(void **state)
 {
 	const struct fake *fake = *state;
@@ -438,6 +459,7 @@ int main(void)
 		TEST(several_owners_are_counted_and_the_first_is_named),
 		TEST(an_owner_that_is_asked_for_goes_before_the_first),
 		TEST(a_cgroup_is_asked_for_with_all_below_it),
+		TEST(the_rest_of_a_long_line_is_not_a_line),
 		TEST(the_root_of_the_cgroup_tree_holds_all),
 		TEST(without_a_cgroup_tree_the_cgroup_is_unknown),
 		TEST(names_are_taken_as_they_are),

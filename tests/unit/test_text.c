@@ -227,6 +227,7 @@ static void hostile_text_is_quoted(void **state)
 		 "\"\\u202eexe\""},
 		{"\xe2\x81\xa6x\xe2\x81\xa9", "\"\\u2066x\\u2069\""},
 		{"\xe2\x80\x8b", "\"\\u200b\""},
+		{"\xf3\xa0\x81\xa1", "\"\\udb40\\udc61\""}, /* U+E0061 */
 		{"\xff\xc3", "\"\\ufffd\\ufffd\""},
 		{"caf\xc3\xa9", "\"caf\xc3\xa9\""},
 		{"", "\"\""},

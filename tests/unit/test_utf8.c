@@ -71,6 +71,11 @@ static void hostile_text_is_made_harmless(void **state)
 		 "?exe"}, /* right to left */
 		{"\xe2\x81\xa6x\xe2\x81\xa9", "?x?"},
 		{"\xe2\x80\x8b", "?"},
+		{"a\xc2\xad"
+		 "b",
+		 "a?b"}, /* soft hyphen */
+		{"\xef\xbf\xb9x\xef\xbf\xbb", "?x?"},
+		{"\xf3\xa0\x81\xa1", "?"},    /* a tag: an invisible "a" */
 		{"\xc0\x9b", "??"},	      /* overlong */
 		{"\xed\xa0\x80", "???"},      /* surrogate */
 		{"\xf4\x90\x80\x80", "????"}, /* above U+10FFFF */

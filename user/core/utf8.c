@@ -62,13 +62,17 @@ static bool in_ranges(const struct range *ranges, size_t count, uint32_t value)
 bool utf8_is_unsafe(uint32_t code_point)
 {
 	static const struct range unsafe[] = {
-		{0x0000, 0x001f}, /* C0 */
-		{0x007f, 0x009f}, /* DEL, C1 */
-		{0x061c, 0x061c}, /* Arabic letter mark */
-		{0x200b, 0x200f}, /* zero width, LRM, RLM */
-		{0x2028, 0x202e}, /* separators, embeddings, overrides */
-		{0x2060, 0x206f}, /* invisible operators, isolates */
-		{0xfeff, 0xfeff}, /* byte order mark */
+		{0x0000, 0x001f},   /* C0 */
+		{0x007f, 0x009f},   /* DEL, C1 */
+		{0x00ad, 0x00ad},   /* soft hyphen */
+		{0x061c, 0x061c},   /* Arabic letter mark */
+		{0x180b, 0x180f},   /* Mongolian selectors, vowel separator */
+		{0x200b, 0x200f},   /* zero width, LRM, RLM */
+		{0x2028, 0x202e},   /* separators, embeddings, overrides */
+		{0x2060, 0x206f},   /* invisible operators, isolates */
+		{0xfeff, 0xfeff},   /* byte order mark */
+		{0xfff9, 0xfffb},   /* interlinear annotations */
+		{0xe0000, 0xe0fff}, /* tags, more selectors: text that nobody sees */
 	};
 
 	return in_ranges(unsafe, ARRAY_SIZE(unsafe), code_point);

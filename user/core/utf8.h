@@ -17,8 +17,7 @@ int32_t utf8_decode(const char *text, size_t length, size_t *ret_used);
 
 /*
  * Could this character drive or deceive a terminal? C0, DEL, C1 (U+009B is a
- * CSI to xterm), line separators, zero-width and bidirectional formatting. All
- * of them lie below U+10000.
+ * CSI to xterm), line separators, zero-width and bidirectional formatting, tags.
  */
 bool utf8_is_unsafe(uint32_t code_point);
 

@@ -68,7 +68,7 @@ static void field_filters(struct line *line, const struct session *session)
 	for (i = 0; i < session->filter_count; i++) {
 		if (named_before(session, i))
 			continue;
-		line_key(line, session->filters[i].name);
+		line_key_text(line, session->filters[i].name);
 		line_open_array(line);
 		for (j = i; j < session->filter_count; j++)
 			if (!strcmp(session->filters[i].name, session->filters[j].name))
@@ -87,10 +87,11 @@ static void field_hooks(struct line *line, const struct session *session)
 	for (i = 0; i < session->hook_count; i++) {
 		const struct session_hook *hook = &session->hooks[i];
 
+		line_key_text(line, hook->name);
 		if (*hook->why_not)
-			line_text(line, hook->name, hook->why_not);
+			line_put_text(line, hook->why_not, strlen(hook->why_not));
 		else
-			line_bool(line, hook->name, true);
+			line_put_bool(line, true);
 	}
 	line_close_map(line);
 }

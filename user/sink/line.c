@@ -7,6 +7,7 @@
 
 #include <yajl/yajl_gen.h>
 
+#include "core/utf8.h"
 #include "sink/text.h"
 
 #define NSEC_PER_USEC 1000
@@ -83,6 +84,15 @@ void line_key(struct line *line, const char *key)
 	put_string(line, key, strlen(key));
 }
 
+/* A key cannot be given to yajl as a number, so nothing is escaped here but what
+ * yajl escapes itself. */
+void line_key_text(struct line *line, const char *key)
+{
+	char safe[LINE_KEY_MAX + 1];
+
+	put_string(line, safe, utf8_safe(safe, sizeof(safe), key, strlen(key)));
+}
+
 void line_open_map(struct line *line)
 {
 	yajl_gen_map_open(line->gen);
@@ -126,6 +136,11 @@ void line_put_text(struct line *line, const char *text, size_t length)
 void line_put_null(struct line *line)
 {
 	yajl_gen_null(line->gen);
+}
+
+void line_put_bool(struct line *line, bool value)
+{
+	yajl_gen_bool(line->gen, value);
 }
 
 void line_null(struct line *line, const char *key)

@@ -27,7 +27,10 @@ int line_end(struct line *line);
 int line_flush(struct line *line);
 
 /* Values inside a line, each after its line_key() or in an array. */
-void line_key(struct line *line, const char *key);
+void line_key(struct line *line, const char *key); /* ours */
+/* Somebody else's, of LINE_KEY_MAX bytes: made harmless (see utf8_safe()). */
+#define LINE_KEY_MAX 63
+void line_key_text(struct line *line, const char *key);
 void line_open_map(struct line *line);
 void line_close_map(struct line *line);
 void line_open_array(struct line *line);
@@ -35,6 +38,7 @@ void line_close_array(struct line *line);
 /* Text from somebody else: any bytes become valid JSON (see text_quote()). */
 void line_put_text(struct line *line, const char *text, size_t length);
 void line_put_null(struct line *line);
+void line_put_bool(struct line *line, bool value);
 
 /* Key and value. */
 void line_null(struct line *line, const char *key);

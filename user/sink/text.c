@@ -230,6 +230,31 @@ bool text_is_plain(const char *text, size_t length)
 	return true;
 }
 
+/* "\u009b", without a NUL: one of UTF-16's units. */
+static size_t escape_unit(char *dst, uint32_t unit)
+{
+	dst[0] = '\\';
+	dst[1] = 'u';
+	dst[2] = hex[unit >> 12 & 0xf];
+	dst[3] = hex[unit >> 8 & 0xf];
+	dst[4] = hex[unit >> 4 & 0xf];
+	dst[5] = hex[unit & 0xf];
+	return 6;
+}
+
+/* RFC 8259, 7: beyond U+FFFF as a surrogate pair. */
+static size_t escape(char *dst, uint32_t code_point)
+{
+	size_t length = 0;
+
+	if (code_point > 0xffff) {
+		code_point -= 0x10000;
+		length = escape_unit(dst, 0xd800 | code_point >> 10);
+		code_point = 0xdc00 | (code_point & 0x3ff);
+	}
+	return length + escape_unit(dst + length, code_point);
+}
+
 size_t text_quote(char *dst, const char *text, size_t length)
 {
 	size_t written = 0;
@@ -243,12 +268,7 @@ size_t text_quote(char *dst, const char *text, size_t length)
 		if (value < 0)
 			value = 0xfffd;
 		if (value == 0xfffd || utf8_is_unsafe((uint32_t)value)) {
-			dst[written++] = '\\';
-			dst[written++] = 'u';
-			dst[written++] = hex[value >> 12 & 0xf];
-			dst[written++] = hex[value >> 8 & 0xf];
-			dst[written++] = hex[value >> 4 & 0xf];
-			dst[written++] = hex[value & 0xf];
+			written += escape(dst + written, (uint32_t)value);
 			continue;
 		}
 		if (value == '"' || value == '\\')

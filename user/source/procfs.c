@@ -15,7 +15,7 @@
 
 #include <sys/stat.h>
 
-/* Longer than any line of /proc/PID/status, and than "0::" and a path. */
+/* Longer than the lines that are wanted: "Uid:" and numbers, "0::" and a path. */
 #define LINE_SIZE (PATH_MAX + 16)
 
 /* Calls visit with the PID of every process until it returns an error. */
@@ -68,12 +68,15 @@ static bool read_line(const struct scan *scan, uint32_t pid, const char *name, c
 {
 	FILE *file = open_file(scan, pid, name);
 	size_t length = strlen(key);
-	bool found = false;
+	bool found = false, starts = true;
 
 	if (!file)
 		return false;
-	while (!found && fgets(line, LINE_SIZE, file))
-		found = !strncmp(line, key, length);
+	/* What a longer line goes on with is no line: it may be a name of somebody's. */
+	while (!found && fgets(line, LINE_SIZE, file)) {
+		found = starts && !strncmp(line, key, length);
+		starts = strchr(line, '\n') != NULL;
+	}
 	(void)fclose(file);
 	if (found) {
 		line[strcspn(line, "\n")] = '\0';
