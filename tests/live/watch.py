@@ -36,7 +36,8 @@ class Process:
     """synwatch with its stdout in our hands and its stderr in a file."""
 
     def __init__(self, options, stdout):
-        self.options = [str(option) for option in options]
+        self.options = [option if isinstance(option, bytes) else str(option)
+                        for option in options]
         self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen([program(), *self.options], stdin=subprocess.DEVNULL,
                                          stdout=stdout, stderr=self._stderr)
