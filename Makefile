@@ -73,13 +73,14 @@ objects = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1))))
 # replay share it.
 core := $(call objects,user/core/*.c user/cli/*.c user/sink/*.c user/store/*.c \
 	user/source/kallsyms.c user/source/procfs.c user/source/record_text.c user/source/replay.c)
+kernel_sides := $(O)/bpf/synwatch $(O)/tests/bench/empty
 live := $(filter-out $(core),$(call objects,user/source/*.c))
 main := $(call objects,user/*.c)
 unit_objects := $(call objects,tests/unit/test_*.c)
 unit_tests := $(unit_objects:.o=)
 fuzz_objects := $(call objects,tests/fuzz/fuzz_*.c)
 fuzzers := $(fuzz_objects:.o=)
-bench_objects := $(call objects,tests/bench/*.c)
+bench_objects := $(call objects,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 benches := $(bench_objects:.o=)
 page_objects := $(call objects,tests/docs/*.c)
 kernels_page := $(O)/tests/docs/kernels_page
@@ -101,6 +102,8 @@ $(O)/libcore.a: $(core) $(O)/link.flags
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 $(fuzzers): $(O)/tests/fuzz/driver.o
+$(O)/tests/bench/attach: $(O)/user/source/tracefs.o
+$(benches): unit_libs := $(libs)
 $(unit_tests) $(fuzzers) $(benches) $(kernels_page): %: %.o $(O)/libcore.a $(O)/link.flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(link_flags) $(filter %.o %.a,$^) $(unit_libs) -o $@
@@ -116,22 +119,24 @@ $(version_users): $(O)/version
 # Nobody else may see the skeleton.
 $(live): compile_flags += -I$(O)/bpf
 $(live): | $(O)/bpf/synwatch.skel.h
+$(O)/tests/bench/attach.o: compile_flags += -I$(O)/tests/bench
+$(O)/tests/bench/attach.o: | $(O)/tests/bench/empty.skel.h
 
-$(O)/bpf/synwatch.bpf.o: bpf/synwatch.bpf.c $(O)/bpf.flags | $(O)/deps.found
+$(O)/%.bpf.o: %.bpf.c $(O)/bpf.flags | $(O)/deps.found
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) $(bpf_flags) -MMD -MP -c $< -o $@
 
 # The static linker drops DWARF and keeps BTF, which is all that libbpf reads.
-$(O)/bpf/synwatch.o: $(O)/bpf/synwatch.bpf.o
+$(kernel_sides:=.o): %.o: %.bpf.o
 	$(Q)$(BPFTOOL) gen object $@ $<
 
-$(O)/bpf/synwatch.skel.h: $(O)/bpf/synwatch.o
+$(kernel_sides:=.skel.h): %.skel.h: %.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name synwatch >$@
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*) >$@
 
 -include $(patsubst %.o,%.d,$(core) $(live) $(main) $(unit_objects) $(tool_objects)) \
-	$(O)/bpf/synwatch.bpf.d
+	$(kernel_sides:=.bpf.d)
 
 # Files that hold words and are written only when these change: what depends
 # on one is made again for another flag, compiler, object list or version.
@@ -185,15 +190,36 @@ demo: ## stage a DROP, a REJECT, a reset and a healthy connection, and watch the
 	$(hand_back)
 	@$(synwatch) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/live/demo.py
 
+# ---- benchmark ----
+
+.PHONY: bench bench-smoke bench-size
+bench_programs := $(addprefix $(O)/tests/bench/,attach handshakes)
+bench_run = $(synwatch) PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/bench/bench.py \
+	--programs $(O)/tests/bench --out $(O)/bench
+
+bench: ## measure what it costs, beside other tools (root); ARGS='--parts size' for less
+	@$(need) install build demo
+	@$(need) install bench || echo 'synwatch: what is missing is not measured' >&2
+	+@$(submake) $(jobs) all $(bench_programs)
+	@status=0; $(bench_run) $(ARGS) || status=$$?; \
+		[ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" $(O); exit $$status
+
+bench-size: all $(bench_programs) ## list how large the BPF programs and maps are (root)
+	@$(bench_run) --out $(O)/bench/size --parts size
+
+bench-smoke: all $(bench_programs) ## test the benchmark itself: all there, nothing lost (root)
+	@$(synwatch) BENCH_PROGRAMS='$(abspath $(O)/tests/bench)' $(pytest) -q tests/bench
+
 # ---- tests ----
 
 .PHONY: test check programs lint unit replay fuzz-smoke check-build check-live soak
 .PHONY: check-kernels kernels
 test: deps-test ## install, build, run every test (root for the live ones)
-	+@$(submake) $(jobs) all
+	+@$(submake) $(jobs) all $(bench_programs)
 	+@$(submake) $(jobs) SAN=1 O=$(SAN_O) all programs
 	$(hand_back)
-	+@MAKE='$(submake)' tests/run lint unit replay fuzz-smoke check-build check-live kernels
+	+@MAKE='$(submake)' tests/run lint unit replay fuzz-smoke check-build check-live bench-smoke \
+		kernels
 
 check: ## run the tests that need no root, in seconds
 	@$(need) check build unit
@@ -259,8 +285,8 @@ uninstall: ## remove what install put there
 
 # By name: O may be a directory that holds other things, the other kernels among them.
 clean: ## remove what was built
-	rm -rf $(addprefix $(O)/,synwatch libcore.a bpf user tests san nginx *.flags version live.xml \
-	deps.found)
+	rm -rf $(addprefix $(O)/,synwatch libcore.a bpf user tests san bench nginx *.flags version \
+	live.xml deps.found)
 	@rmdir $(O) 2>/dev/null || true
 
 help: ## print this list

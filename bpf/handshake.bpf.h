@@ -239,7 +239,10 @@ static __always_inline bool handshake_adopt(const struct sock *sk, struct handsh
  * and counted. */
 static __always_inline bool handshake_is_stale(const struct sock *sk, struct handshake *h)
 {
-	if (sock_identity(sk) == h->cookie)
+	__u64 identity = sock_identity(sk);
+
+	/* Without cookies a socket that its process has closed has none any more. */
+	if (identity == h->cookie || (!config.has_cookies && !identity))
 		return false;
 	handshake_forget((__u64)sk, h);
 	count(missed);

@@ -114,8 +114,14 @@ def test_ubuntu_s_wrapper_without_its_kernel_is_not_a_bpftool(system):
 
 @pytest.mark.parametrize(
     "groups, target",
-    [(["build"], "deps"), (["build", "demo"], "demo"), (["build", "unit"], "deps-test")],
+    [
+        (["build"], "deps"),
+        (["build", "demo"], "demo"),
+        (["build", "unit"], "deps-test"),
+        (["bench"], "bench"),
+    ],
 )
 def test_names_the_target_that_installs(system, groups, target):
     pretend(system, "apt-get")
+    (system / "bpftrace").unlink(missing_ok=True)
     assert f"`sudo make {target}`" in deps(system, "check", *groups).stderr
