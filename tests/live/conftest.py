@@ -22,10 +22,8 @@ import pytest
 
 from confined import behind, everybodys, place  # noqa: F401
 from netlab import Lab, Way
+from privileges import why_no_live
 from watch import SPOILT, TerminalWatch, Watch, program
-
-# What synwatch names when it is the privileges that are missing.
-PRIVILEGE = "CAP_BPF"
 
 # Of the live tests of one run, this many may be spoilt by the host.
 SPOILT_MAX = 12
@@ -48,7 +46,7 @@ def pytest_configure(config):
                                        "live test runs meanwhile")
     # Asked once, by the process that starts the workers.
     worker_input = getattr(config, "workerinput", None)
-    config.stash[_no_live] = worker_input["no_live"] if worker_input else _why_no_live()
+    config.stash[_no_live] = worker_input["no_live"] if worker_input else why_no_live()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -188,21 +186,6 @@ def _show(process):
         print(process.session, *process.lines, process.summary, sep="\n")
     print(*process.drain(), sep="\n")
     print("stderr:", process.stderr or "(empty)")
-
-
-def _why_no_live():
-    """One sentence, or None if the live tests can run."""
-    if os.geteuid() != 0:
-        return "live tests need root: they load BPF programs and make network namespaces"
-    if not os.path.exists("/sys/kernel/btf/vmlinux"):
-        return "this kernel has no BTF (/sys/kernel/btf/vmlinux), without which BPF CO-RE is blind"
-    if not os.access(program(), os.X_OK):
-        raise pytest.UsageError(f"there is no {program()} to test: run make first")
-    probe = subprocess.run([program(), "--json", "-d", "1ms"], text=True,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if probe.returncode and PRIVILEGE in probe.stderr:
-        return f"BPF may not be loaded here: {probe.stderr.strip()}"
-    return None
 
 
 def pytest_make_parametrize_id(val):
