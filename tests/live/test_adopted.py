@@ -51,8 +51,8 @@ def test_from_5_seconds_on_to_its_end(lab, agent, watch, way):
     syn = wire.wait_for(lambda segment: segment.is_syn)
     wire.wait_for(lambda segment: segment.is_syn and time.time() >= began + 5)
 
-    watching = watch()
     sent_before = len(wire.syns(PORT))
+    watching = watch()
     adopted = watching.wait_for(timeout=1, type="stall")
     sent_after = len(wire.syns(PORT))
     end = watching.wait_for(type="end")
