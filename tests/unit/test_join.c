@@ -91,6 +91,9 @@ static void put(struct host *host, const struct sw_handshake *facts)
 	capture_append(host->capture, facts, sizeof(*facts));
 }
 
+/* What the client's own host threw away of it; `what` 0: nothing. */
+static struct sw_drop client_drop;
+
 /* SYNs after 0, 1 and 2 seconds, given up at 3 s. */
 static void client_hangs(uint32_t isn, uint16_t port, uint64_t after_ns)
 {
@@ -108,6 +111,14 @@ static void client_hangs(uint32_t isn, uint16_t port, uint64_t after_ns)
 		facts.isn = isn;
 		facts.tuple.lport = port;
 		facts.sk_err = n < 3 ? 0 : 110;
+		if (client_drop.what) {
+			facts.flags |= SW_F_DROP;
+			facts.drop = client_drop;
+			facts.drop.reason = DROPPED_BY_RULE;
+			facts.drop.count = retries;
+			facts.drop.attempt = retries;
+			facts.drop.netns = 4711;
+		}
 		put(&client, &facts);
 	}
 }
@@ -307,6 +318,40 @@ static void an_answer_that_was_sent_again_is_lost(void **state)
 	check(&result, 0, CAUSE_REPLY_LOST, REPORT_GAP_NONE);
 	assert_int_equal(result.peers[0].synack_sent, 2);
 	assert_int_equal(result.peers[0].cause, CAUSE_NO_ACK);
+}
+
+/* The client's host is the router's, too: it says where, the peer's records say as what. */
+static void what_the_client_s_host_saw_is_confirmed(void **state)
+{
+	static const struct {
+		uint8_t what, where;
+		enum cause cause;
+	} drops[] = {
+		{SW_DROP_SYN, SW_DROP_TRANSIT, CAUSE_SYN_LOST},
+		{SW_DROP_SYNACK, SW_DROP_TRANSIT, CAUSE_REPLY_LOST},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(drops); i++) {
+		struct sw_handshake facts = at_server(SW_SYNACK_RETRY, 7777, 40000, 10 * SEC);
+		struct result result;
+
+		tear_down(state);
+		set_up(state);
+		begin(true);
+		for (uint32_t n = 0; n < 4; n++)
+			healthy(100 + n, (uint16_t)(50000 + n), n * SEC);
+		client_drop.what = drops[i].what;
+		client_drop.where = drops[i].where;
+		client_hangs(7777, 40000, 10 * SEC);
+		client_drop.what = 0;
+		if (drops[i].cause == CAUSE_REPLY_LOST)
+			put(&server, &facts);
+		end();
+		result = run(false);
+		check(&result, 0, drops[i].cause, REPORT_GAP_NONE);
+		assert_true(result.reports[0].handshake.has_drop);
+	}
 }
 
 static void a_refusal_that_was_not_heard_is_lost(void **state)
@@ -885,6 +930,7 @@ int main(void)
 		TEST(a_syn_that_was_thrown_away_is_seen),
 		TEST(the_listener_is_named),
 		TEST(an_answer_that_was_sent_again_is_lost),
+		TEST(what_the_client_s_host_saw_is_confirmed),
 		TEST(a_refusal_that_was_not_heard_is_lost),
 		TEST(sides_that_contradict_each_other_prove_nothing),
 		TEST(nat_changes_addresses_and_ports),

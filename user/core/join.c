@@ -414,6 +414,21 @@ static void cut_guess(struct report_handshake *report)
 	}
 }
 
+/* What the client's host saw of its own segments, on the way or as they came back: the
+ * peer's records say the same in other words. Drop and sentence stay. */
+static enum cause confirmed_as(enum cause cause)
+{
+	switch (cause) {
+	case CAUSE_DROPPED_ON_PATH:
+		return CAUSE_SYN_LOST;
+	case CAUSE_REPLY_DROPPED_ON_PATH:
+	case CAUSE_REPLY_DROPPED_ON_INPUT:
+		return CAUSE_REPLY_LOST;
+	default:
+		return CAUSE_NONE;
+	}
+}
+
 /* --- all of it --- */
 
 void join_judge(const struct join_matter *matter, struct report_handshake *report,
@@ -428,10 +443,12 @@ void join_judge(const struct join_matter *matter, struct report_handshake *repor
 	if (matter->seen)
 		fill_seen(matter, ret_peer);
 	join_timeline(matter, report, ret_peer);
-	if (report->cause != CAUSE_NO_ANSWER)
+	if (report->cause != CAUSE_NO_ANSWER && confirmed_as(report->cause) == CAUSE_NONE)
 		return;
 	while (!rule->applies(matter, report))
 		rule++;
+	if (report->cause != CAUSE_NO_ANSWER && confirmed_as(report->cause) != rule->cause)
+		return;
 	report->cause = rule->cause;
 	if (rule->gap != REPORT_GAP_NONE)
 		ret_peer->gap = rule->gap;

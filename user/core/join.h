@@ -76,8 +76,10 @@ bool join_is_unanswered(const struct report_handshake *report);
 
 /*
  * Fills in ret_peer, and refines cause and why of a report that core/verdict has
- * completed, if its cause is CAUSE_NO_ANSWER: a narrower one that the client's host saw
- * itself stays. report->peer is the caller's to set.
+ * completed, if its cause is CAUSE_NO_ANSWER. A narrower one that the client's host saw
+ * itself stays, but for a segment thrown away on its way or as it came back: if the peer's
+ * records agree that is CAUSE_SYN_LOST or CAUSE_REPLY_LOST, and report->drop says where.
+ * report->peer is the caller's to set.
  */
 void join_judge(const struct join_matter *matter, struct report_handshake *report,
 		struct report_peer *ret_peer);
