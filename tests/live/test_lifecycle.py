@@ -35,9 +35,20 @@ def bpf_objects(pid):
     return ids
 
 
+def listed(kind):
+    """bpftool goes from number to number, and gives up where one is gone meanwhile: other tests'
+    objects come and go."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return json.loads(run("bpftool", "--json", kind, "show"))
+        except RuntimeError:
+            assert time.monotonic() < deadline
+
+
 def bpf_objects_left(ids):
     def existing(kind):
-        return {entry["id"] for entry in json.loads(run("bpftool", "--json", kind, "show"))}
+        return {entry["id"] for entry in listed(kind)}
 
     return {kind: numbers & existing(kind) for kind, numbers in ids.items()}
 
