@@ -281,7 +281,7 @@ static __always_inline void request_accepted(const struct sock *sk)
 static __always_inline void request_leave(const struct sock *sk, __u8 new_state)
 {
 	/* The request's; 0: never asked for, so never reported under it. */
-	__u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
 	struct request *request = 0;
 	struct sw_handshake *record;
 	struct sw_tuple tuple = {};

@@ -177,13 +177,17 @@ int BPF_PROG(tcp_receive_reset, const struct sock *sk)
 }
 
 /* An answer in SYN_SENT that cannot be accepted is answered with a RST. sk is
- * NULL for segments without a socket (6.10+), so it is looked up, never read. */
+ * NULL for segments without a socket (6.10+), so it is looked up, never read; skb
+ * where it answers nothing: a connection is closed with it. */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb)
 {
-	struct handshake *h = handshake_of_sock(sk);
 	struct answer answer = {.flags = SW_F_RESET_SENT};
+	struct handshake *h;
 
+	if (!skb)
+		return 0;
+	h = handshake_of_sock(sk);
 	if (h)
 		h->flags |= SW_F_BAD_ANSWER;
 	if (listener_of_sock(sk))
