@@ -2,13 +2,11 @@
 #include "doctor.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <sys/ioctl.h>
 
 #include "cli/log.h"
+#include "output.h"
 #include "sink/diagnosis.h"
 #include "source/examine.h"
 
@@ -19,19 +17,12 @@ static void on_finding(void *ctx, const struct finding *finding)
 
 int doctor(const struct options *options)
 {
-	const char *no_color = getenv("NO_COLOR"); /* https://no-color.org */
 	struct diagnosis_options wanted = {.json = options->json};
 	struct diagnosis diagnosis;
 	struct diagnosis_sink *sink;
-	struct winsize size = {};
 	int err;
 
-	if (isatty(STDOUT_FILENO)) {
-		wanted.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 80 : size.ws_col;
-		if (!wanted.width)
-			wanted.width = 80;
-		wanted.color = !options->no_color && !(no_color && *no_color);
-	}
+	output_look(options, &wanted.width, &wanted.color);
 	/* What it cannot reach is among the findings. */
 	if (!options->verbose)
 		log_set_level(LOG_ERROR);

@@ -7,10 +7,21 @@
 
 #include <sys/ioctl.h>
 
-struct sink *output_open(const struct options *options)
+void output_look(const struct options *options, unsigned int *ret_width, bool *ret_color)
 {
 	const char *no_color = getenv("NO_COLOR"); /* https://no-color.org */
 	struct winsize size = {};
+
+	if (!isatty(STDOUT_FILENO))
+		return;
+	*ret_width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 80 : size.ws_col;
+	if (!*ret_width)
+		*ret_width = 80;
+	*ret_color = !options->no_color && !(no_color && *no_color);
+}
+
+struct sink *output_open(const struct options *options)
+{
 	struct sink_terminal_options terminal = {
 		.quiet = options->quiet,
 		.verbose = options->verbose,
@@ -18,11 +29,6 @@ struct sink *output_open(const struct options *options)
 
 	if (options->json)
 		return sink_json_new(stdout);
-	if (isatty(STDOUT_FILENO)) {
-		terminal.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? 80 : size.ws_col;
-		if (!terminal.width)
-			terminal.width = 80;
-		terminal.color = !options->no_color && !(no_color && *no_color);
-	}
+	output_look(options, &terminal.width, &terminal.color);
 	return sink_terminal_new(stdout, &terminal);
 }
