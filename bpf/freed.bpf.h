@@ -75,6 +75,22 @@ static __always_inline bool is_discarded(const struct sock *receiver, const stru
 	return queues.abort_on_overflow;
 }
 
+/* What its listener has of it, if it is one's. False if it can have to do with no
+ * handshake. */
+static __always_inline bool segment_concerns(const struct sock *receiver,
+					     const struct segment *segment,
+					     const struct answer *answer, const void *place,
+					     __u32 reason)
+{
+	struct listener *listener = listener_of_sock(receiver);
+
+	if (listener && is_discarded(receiver, segment, answer, reason))
+		listener_discarded(receiver, listener, reason);
+	if (segment->what == SW_DROP_OTHER)
+		refusal_aborted(segment, answer, place, reason);
+	return segment->what;
+}
+
 /*
  * Before 5.17, without reasons: nothing is known to be a drop. But what a listener
  * discards in the open is told from what it ignores, and the RST that ends a
@@ -84,21 +100,11 @@ static __always_inline void segment_discarded(const struct sk_buff *skb, const v
 {
 	struct segment segment = {};
 	struct answer answer = {};
-	const struct sock *receiver;
-	struct listener *listener;
 
 	answer_take(skb, &answer);
-	if (!segment_of_skb(skb, 0, &segment))
-		return;
-	receiver = listener_of_segment(skb, &segment);
-	listener = listener_of_sock(receiver);
-	if (listener && is_discarded(receiver, &segment, &answer, 0))
-		listener_discarded(receiver, listener, 0);
-	if (!segment.what)
-		return;
-	if (segment.what == SW_DROP_OTHER)
-		refusal_aborted(&segment, &answer, place, 0);
-	segment_unexplained(skb, &segment, 0);
+	if (segment_of_skb(skb, 0, &segment) &&
+	    segment_concerns(listener_of_segment(skb, &segment), &segment, &answer, place, 0))
+		segment_unexplained(skb, &segment, 0);
 }
 
 /* names_receiver: rx_sk is what TCP freed it for, NULL if it was nobody; else it
@@ -109,22 +115,15 @@ static __always_inline void segment_freed(const struct sk_buff *skb, const void 
 {
 	struct segment segment = {};
 	struct answer answer = {};
-	const struct sock *receiver;
-	struct listener *listener;
 	struct sw_drop drop = {};
 
 	answer_take(skb, &answer);
 	if (is_consumed(reason) || is_copy(reason) ||
 	    !segment_of_skb(skb, listener_of_sock(rx_sk), &segment))
 		return;
-	receiver = names_receiver ? rx_sk : listener_of_segment(skb, &segment);
-	listener = listener_of_sock(receiver);
-	if (listener && is_discarded(receiver, &segment, &answer, reason))
-		listener_discarded(receiver, listener, reason);
-	if (!segment.what)
+	if (!segment_concerns(names_receiver ? rx_sk : listener_of_segment(skb, &segment), &segment,
+			      &answer, place, reason))
 		return;
-	if (segment.what == SW_DROP_OTHER)
-		refusal_aborted(&segment, &answer, place, reason);
 	if (!is_reason(reason)) {
 		segment_unexplained(skb, &segment, rx_sk);
 		return;

@@ -143,13 +143,6 @@ static __always_inline void opening_fill(struct opening *opening, const struct s
 	race_enter(sk, opening);
 }
 
-/* No slot was free. */
-static __always_inline void handshake_begin(__u64 key, struct handshake *h)
-{
-	h->due_ns = h->start_ns + config.quiet_ns;
-	handshake_enter(key, h);
-}
-
 static __always_inline void handshake_emit_open(const struct sock *sk, const struct handshake *h)
 {
 	struct sw_handshake *record = emit_reserve(SW_OPEN, h->start_ns);
@@ -194,10 +187,10 @@ static __always_inline void handshake_open(const struct sock *sk)
 	} else {
 		opening_fill((struct opening *)&h, sk, cookie, result == FILTER_UNDECIDED);
 	}
-	h.flags = SW_F_OWNER;
-	h.syn_sent = 1;
+	handshake_begin(&h);
+	/* No slot was free. */
 	if (!slot)
-		handshake_begin(key, &h);
+		handshake_enter(key, &h);
 	if (h.streamed)
 		handshake_emit_open(sk, &h);
 }

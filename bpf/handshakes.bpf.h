@@ -158,6 +158,14 @@ static __always_inline bool fresh_take(struct fresh *slot)
 	return config.fresh && __sync_val_compare_and_swap(&slot->holder, cookie, 0) == cookie;
 }
 
+/* The rest of one whose opening is filled in. */
+static __always_inline void handshake_begin(struct handshake *h)
+{
+	h->due_ns = h->start_ns + config.quiet_ns;
+	h->flags = SW_F_OWNER;
+	h->syn_sent = 1;
+}
+
 /* As it begins in the hash, but for the opening. */
 static const volatile struct handshake beginning = {
 	.due_ns = ~0ULL,

@@ -65,9 +65,7 @@ static __always_inline bool take_handshake(const struct sock *sk, struct fresh *
 
 	if (slot) {
 		__builtin_memcpy(ret_h, &slot->opening, sizeof(slot->opening));
-		ret_h->due_ns = ret_h->start_ns + config.quiet_ns;
-		ret_h->flags = SW_F_OWNER;
-		ret_h->syn_sent = 1;
+		handshake_begin(ret_h);
 		if (fresh_take(slot))
 			return true;
 	}
