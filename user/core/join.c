@@ -170,10 +170,6 @@ static void fill_seen(const struct join_matter *matter, struct report_peer *peer
 	peer->owner = own->owner;
 	peer->has_listener = own->has_listener;
 	peer->listener = own->listener;
-	if (seen->has_drop && !seen->has_request) {
-		peer->has_listener = seen->drop.flags & SW_F_LISTENER;
-		peer->listener = own->listener;
-	}
 	peer->has_drop = own->has_drop;
 	peer->drop = own->drop;
 	peer->syn_seen = syns_seen(seen);
@@ -232,16 +228,10 @@ static void tell_gap(const struct join_matter *matter, struct report_handshake *
 		       *matter->gap_words ? ", " : "", matter->gap_words);
 }
 
-/* Seen by the peer; its own last word on it. */
-static bool is_seen(const struct join_matter *matter)
-{
-	return matter->seen;
-}
-
 static bool is_unseen(const struct join_matter *matter, const struct report_handshake *report)
 {
 	(void)report;
-	return !is_seen(matter);
+	return !matter->seen;
 }
 
 static void tell_unseen(const struct join_matter *matter, struct report_handshake *report)
