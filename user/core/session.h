@@ -46,4 +46,17 @@ struct session {
 	unsigned int address_count;
 };
 
+/* NULL if it has none of that name. */
+const struct session_hook *session_find_hook(const struct session *session, const char *name);
+
+/* why_not "": it is attached. False if there is no room. */
+bool session_add_hook(struct session *session, const char *name, const char *why_not);
+
+/* Keeps a copy of both, to be forgotten; what has no room is left out. Returns 0 or
+ * -ENOMEM. */
+int session_add_filter(struct session *session, const char *name, const char *values);
+
+/* Of a session whose filters were all added like that. */
+void session_forget_filters(struct session *session);
+
 #endif /* SYNWATCH_CORE_SESSION_H */

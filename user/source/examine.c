@@ -310,19 +310,10 @@ static void examine_sysctls(struct examination *examination)
 
 /* --- the watch, tried --- */
 
-static const struct session_hook *find_hook(const struct session *session, const char *name)
-{
-	for (unsigned int i = 0; i < session->hook_count; i++) {
-		if (!strcmp(session->hooks[i].name, name))
-			return &session->hooks[i];
-	}
-	return NULL;
-}
-
 static void tell_offer(struct examination *examination, const struct session *session,
 		       const struct offer *offer)
 {
-	const struct session_hook *hook = find_hook(session, offer->name);
+	const struct session_hook *hook = session_find_hook(session, offer->name);
 	const char *since = offer->since ? offer->since : "";
 
 	/* One that the kernel has no part of. */

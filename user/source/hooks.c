@@ -97,14 +97,6 @@ static const struct hook all_hooks[] = {
 /* In the session there are refinements, too, and what this process may look at. */
 _Static_assert(HOOK_COUNT <= HOOKS_MAX && HOOK_COUNT + 8 <= SESSION_HOOKS_MAX, "hooks do not fit");
 
-void hooks_note(struct session *session, const char *name, const char *why_not)
-{
-	struct session_hook *hook = &session->hooks[session->hook_count++];
-
-	(void)snprintf(hook->name, sizeof(hook->name), "%s", name);
-	(void)snprintf(hook->why_not, sizeof(hook->why_not), "%s", why_not);
-}
-
 /* Arguments of a tracepoint, or -ENOENT. Its type is declared as
  * typedef void (*btf_trace_NAME)(void *, ...), include/trace/bpf_probe.h. */
 static int tracepoint_args(const struct btf *btf, const char *name)
@@ -149,10 +141,17 @@ static bool has_registers(const struct btf *btf)
 	return false;
 }
 
+/* What decides, found out once. */
+struct kernel {
+	struct btf *btf;
+	bool has_registers;
+};
+
 /* 0 if this kernel can run it, -E2BIG if another variant is the one that fits,
  * -ENOENT if there is nothing to attach to, -EALREADY if it is not needed. */
-static int check(const struct btf *btf, const struct hook *hook)
+static int check(const struct kernel *kernel, const struct hook *hook)
 {
+	const struct btf *btf = kernel->btf;
 	int args;
 
 	switch (hook->kind) {
@@ -177,26 +176,17 @@ static int check(const struct btf *btf, const struct hook *hook)
 		return 0;
 	case HOOK_SYSCALL:
 		/* Whether it is there is known when it is attached. */
-		if (hook->with_registers && !has_registers(btf))
+		if (hook->with_registers && !kernel->has_registers)
 			return -E2BIG;
-		return hook->without_registers && has_registers(btf) ? -EALREADY : 0;
+		return hook->without_registers && kernel->has_registers ? -EALREADY : 0;
 	}
 	return -EINVAL;
 }
 
-static bool has_fitting_variant(const struct btf *btf, const struct hook *hook)
+static bool has_fitting_variant(const struct kernel *kernel, const struct hook *hook)
 {
 	for (size_t i = 0; i < HOOK_COUNT; i++) {
-		if (!strcmp(all_hooks[i].name, hook->name) && !check(btf, &all_hooks[i]))
-			return true;
-	}
-	return false;
-}
-
-static bool is_noted(const struct session *session, const char *name)
-{
-	for (unsigned int i = 0; i < session->hook_count; i++) {
-		if (!strcmp(session->hooks[i].name, name))
+		if (!strcmp(all_hooks[i].name, hook->name) && !check(kernel, &all_hooks[i]))
 			return true;
 	}
 	return false;
@@ -229,11 +219,9 @@ static bool has_cookies(const struct btf *btf)
 
 bool hooks_lack(const struct session *session, const char *name)
 {
-	for (unsigned int i = 0; i < session->hook_count; i++) {
-		if (!strcmp(session->hooks[i].name, name))
-			return session->hooks[i].why_not[0];
-	}
-	return false;
+	const struct session_hook *hook = session_find_hook(session, name);
+
+	return hook && *hook->why_not;
 }
 
 /* Sockets that can listen at a time, where they have to be allocated before. */
@@ -262,8 +250,8 @@ bool hooks_is_optional(unsigned int number)
 
 static void note_once(struct session *session, const struct hook *hook, const char *why_not)
 {
-	if (!is_noted(session, hook->name))
-		hooks_note(session, hook->name, why_not);
+	if (!session_find_hook(session, hook->name))
+		(void)session_add_hook(session, hook->name, why_not);
 }
 
 /* Why a program is left out that this kernel might run; NULL: it is not. */
@@ -277,16 +265,17 @@ static const char *left_out(const struct hooks_choice *choice, unsigned int numb
 int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
 		 struct session *session)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct kernel kernel = {.btf = btf__load_vmlinux_btf()};
 	int result;
 
-	if (!btf)
+	if (!kernel.btf)
 		return -ENOENT;
-	result = preallocate(object, btf);
+	kernel.has_registers = has_registers(kernel.btf);
+	result = preallocate(object, kernel.btf);
 	for (unsigned int i = 0; i < HOOK_COUNT; i++) {
 		const struct hook *hook = &all_hooks[i];
 		const char *why_not = left_out(choice, i);
-		int err = check(btf, hook);
+		int err = check(&kernel, hook);
 
 		if (!err && !why_not)
 			continue;
@@ -295,16 +284,17 @@ int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
 		if (err)
 			why_not = "this kernel does not have it";
 		if (hook->refinement)
-			hooks_note(session, hook->refinement, why_not);
-		if (err == -EALREADY || (err == -E2BIG && has_fitting_variant(btf, hook)))
+			(void)session_add_hook(session, hook->refinement, why_not);
+		if (err == -EALREADY || (err == -E2BIG && has_fitting_variant(&kernel, hook)))
 			continue;
 		note_once(session, hook, why_not);
 		if (err && hook->indispensable)
 			result = err;
 	}
-	hooks_note(session, HOOKS_COOKIE,
-		   has_cookies(btf) ? "" : "this kernel does not have it for tracing programs");
-	btf__free(btf);
+	(void)session_add_hook(
+		session, HOOKS_COOKIE,
+		has_cookies(kernel.btf) ? "" : "this kernel does not have it for tracing programs");
+	btf__free(kernel.btf);
 	return result;
 }
 
@@ -412,7 +402,8 @@ int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session 
 			err = attach(hooks, object, hook);
 		note_once(session, hook, err ? strerror(-err) : hook->lacks ? hook->lacks : "");
 		if (hook->refinement)
-			hooks_note(session, hook->refinement, err ? strerror(-err) : "");
+			(void)session_add_hook(session, hook->refinement,
+					       err ? strerror(-err) : "");
 		if (err && hook->indispensable)
 			return err;
 	}

@@ -32,9 +32,6 @@ struct hooks {
 	bool no_victims; /* it cannot be attached */
 };
 
-/* Notes something else in the session: a name of core/offers.c, and "" or why not. */
-void hooks_note(struct session *session, const char *name, const char *why_not);
-
 /* Of the programs that this kernel could run by its types. */
 struct hooks_choice {
 	uint32_t refused; /* bits: these it would not load, when tried */

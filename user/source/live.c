@@ -412,13 +412,15 @@ static void note_reach(struct live *live, const struct seed_reach *seed)
 		(void)snprintf(text, sizeof(text), "it takes tcp_iter");
 	else if (seed->unreachable)
 		(void)snprintf(text, sizeof(text), "%zu cannot be entered", seed->unreachable);
-	hooks_note(&live->session, "other_netns", text);
-	hooks_note(&live->session, "owners",
-		   privileges_may_look()
-			   ? ""
-			   : "those of others take CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
-	hooks_note(&live->session, "places",
-		   kernel_names_has_places(live->names) ? "" : "addresses take CAP_SYSLOG");
+	(void)session_add_hook(&live->session, "other_netns", text);
+	(void)session_add_hook(
+		&live->session, "owners",
+		privileges_may_look()
+			? ""
+			: "those of others take CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+	(void)session_add_hook(&live->session, "places",
+			       kernel_names_has_places(live->names) ? ""
+								    : "addresses take CAP_SYSLOG");
 }
 
 /* What is under way already; its records wait in the ring. */

@@ -87,15 +87,10 @@ static int parse_session(struct replay *replay, char *rest)
 
 static int parse_hook(struct replay *replay, char *rest)
 {
-	struct session *session = &replay->session;
-	struct session_hook *hook = &session->hooks[session->hook_count];
 	const char *name = strsep(&rest, " ");
 
-	if (!name || session->hook_count == SESSION_HOOKS_MAX)
+	if (!name || !session_add_hook(&replay->session, name, rest ? rest : ""))
 		return complain(replay, "too many hooks, or one without a name");
-	(void)snprintf(hook->name, sizeof(hook->name), "%s", name);
-	(void)snprintf(hook->why_not, sizeof(hook->why_not), "%s", rest ? rest : "");
-	session->hook_count++;
 	return 0;
 }
 

@@ -21,8 +21,8 @@ enum { STATE_ESTABLISHED = 1 };
 /* Once it has been told its line is not kept. */
 static void forget_line(struct join_session *session)
 {
-	for (unsigned int i = 0; session->told && i < session->told->filter_count; i++)
-		free(session->told->filters[i].values);
+	if (session->told)
+		session_forget_filters(session->told);
 	free(session->told);
 	session->told = NULL;
 }

@@ -169,27 +169,16 @@ static const char *text(sqlite3_stmt *row, int column)
 static int on_filter(void *ctx, sqlite3_stmt *row)
 {
 	struct join_session *session = ctx;
-	struct session_filter *word = &session->told->filters[session->told->filter_count];
 
 	take_filter(session, text(row, 0), text(row, 1));
-	if (session->told->filter_count == SESSION_FILTERS_MAX)
-		return 0;
-	word->values = strdup(text(row, 1));
-	(void)snprintf(word->name, sizeof(word->name), "%s", text(row, 0));
-	session->told->filter_count++;
-	return word->values ? 0 : -ENOMEM;
+	return session_add_filter(session->told, text(row, 0), text(row, 1));
 }
 
 static int on_hook(void *ctx, sqlite3_stmt *row)
 {
 	struct join_session *session = ctx;
-	struct session_hook *hook = &session->told->hooks[session->told->hook_count];
 
-	if (session->told->hook_count < SESSION_HOOKS_MAX) {
-		(void)snprintf(hook->name, sizeof(hook->name), "%s", text(row, 0));
-		(void)snprintf(hook->why_not, sizeof(hook->why_not), "%s", text(row, 1));
-		session->told->hook_count++;
-	}
+	(void)session_add_hook(session->told, text(row, 0), text(row, 1));
 	for (size_t i = 0; i < ARRAY_SIZE(needed_hooks) && *text(row, 1); i++)
 		if (!strcmp(text(row, 0), needed_hooks[i]))
 			(void)snprintf(session->blind, sizeof(session->blind), "%s",

@@ -80,23 +80,8 @@ static void copy(char *text, size_t size, sqlite3_stmt *row, int column)
 
 static void forget_session(struct reader *reader)
 {
-	struct session *session = &reader->session;
-
-	for (unsigned int i = 0; i < session->filter_count; i++)
-		free(session->filters[i].values);
-	memset(session, 0, sizeof(*session));
-}
-
-static int add_filter(struct session *session, const char *name, const char *values)
-{
-	struct session_filter *filter = &session->filters[session->filter_count];
-
-	filter->values = strdup(values);
-	if (!filter->values)
-		return -ENOMEM;
-	(void)snprintf(filter->name, sizeof(filter->name), "%s", name);
-	session->filter_count++;
-	return 0;
+	session_forget_filters(&reader->session);
+	memset(&reader->session, 0, sizeof(reader->session));
 }
 
 static bool is_given(const struct reader *reader, const char *name)
@@ -112,22 +97,17 @@ static int take_filter(struct reader *reader, sqlite3_stmt *row)
 	const char *name = (const char *)sqlite3_column_text(row, 0);
 	const char *values = (const char *)sqlite3_column_text(row, 1);
 
-	if (!name || !values || is_given(reader, name) ||
-	    reader->session.filter_count == SESSION_FILTERS_MAX)
+	if (!name || !values || is_given(reader, name))
 		return 0;
-	return add_filter(&reader->session, name, values);
+	return session_add_filter(&reader->session, name, values);
 }
 
 static int take_hook(struct reader *reader, sqlite3_stmt *row)
 {
-	struct session *session = &reader->session;
-	struct session_hook *hook = &session->hooks[session->hook_count];
+	const char *name = (const char *)sqlite3_column_text(row, 0);
+	const char *why_not = (const char *)sqlite3_column_text(row, 1);
 
-	if (session->hook_count == SESSION_HOOKS_MAX)
-		return 0;
-	copy(hook->name, sizeof(hook->name), row, 0);
-	copy(hook->why_not, sizeof(hook->why_not), row, 1);
-	session->hook_count++;
+	(void)session_add_hook(&reader->session, name ? name : "", why_not ? why_not : "");
 	return 0;
 }
 
@@ -193,8 +173,7 @@ static int read_session(struct reader *reader)
 		       "SELECT name, value FROM session_filter WHERE session = ? ORDER BY rowid",
 		       take_filter);
 	for (unsigned int i = 0; i < reader->options.word_count && !err; i++)
-		if (reader->session.filter_count < SESSION_FILTERS_MAX)
-			err = add_filter(&reader->session, reader->options.words[i].name,
+		err = session_add_filter(&reader->session, reader->options.words[i].name,
 					 reader->options.words[i].values);
 	if (!err)
 		err = for_each(reader,
