@@ -9,9 +9,8 @@
 
 #define NSEC_PER_SEC 1000000000ULL
 
-/* Fewer are no pattern, and neither is less than nine of ten. */
-#define COUNT_MIN     3
-#define SHARE_MIN(of) (((of)*9 + 9) / 10)
+/* Fewer are no pattern. */
+#define COUNT_MIN 3
 
 /* What has been told is not told again before. */
 #define AGAIN_NS (30 * NSEC_PER_SEC)
@@ -57,24 +56,6 @@ uint64_t patterns_untold(const struct patterns *patterns)
 	return patterns->places.untold;
 }
 
-/* Whether nine of ten fared alike; then how. */
-static bool is_common(const struct places_tally *tally, enum outcome *ret_outcome,
-		      enum cause *ret_cause)
-{
-	for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
-		for (int cause = 0; cause < CAUSE_COUNT; cause++) {
-			uint64_t n = places_count(tally, (enum outcome)outcome, (enum cause)cause);
-
-			if (n < COUNT_MIN || n < SHARE_MIN(tally->known))
-				continue;
-			*ret_outcome = (enum outcome)outcome;
-			*ret_cause = (enum cause)cause;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* A server's healthy handshakes are never all reported: those completed by a
  * syncookie have no request, and a crowd is only counted. */
 static bool knows_all(const struct patterns *patterns, const struct patterns_place *place)
@@ -115,11 +96,12 @@ static bool find_in_subnet(const struct patterns *patterns, const struct places_
 	struct pattern_facts *facts = &finding.facts;
 	enum cause cause;
 
-	if (!is_common(&subnet->tally, &facts->outcome, &cause) || facts->outcome == OUTCOME_LATE)
+	if (!places_are_alike(&subnet->tally, COUNT_MIN, &facts->outcome, &cause) ||
+	    facts->outcome == OUTCOME_LATE)
 		return false;
-	facts->remotes = subnet->with[facts->outcome][cause];
+	facts->remotes = cells_get(&subnet->with, facts->outcome, cause);
 	facts->remotes_of = subnet->remotes;
-	if (facts->remotes < COUNT_MIN || facts->remotes < SHARE_MIN(facts->remotes_of))
+	if (facts->remotes < COUNT_MIN || facts->remotes < PLACES_SHARE_MIN(facts->remotes_of))
 		return false;
 	describe(&finding, &subnet->key, &subnet->tally, patterns->all && !patterns->places.untold,
 		 cause);
@@ -164,11 +146,12 @@ static bool find_late(const struct patterns *patterns, const struct patterns_pla
 			},
 	};
 
-	if (late->turns < COUNT_MIN || place->tally.counts[VERDICT_TIMED_OUT][CAUSE_NO_ANSWER])
+	if (late->turns < COUNT_MIN ||
+	    cells_get(&place->tally.counts, VERDICT_TIMED_OUT, CAUSE_NO_ANSWER))
 		return false;
 	describe(&finding, &place->key, &place->tally, all, CAUSE_NO_ANSWER);
 	finding.pattern.count = late->count;
-	if (all && ecn && late->count >= SHARE_MIN(finding.pattern.of))
+	if (all && ecn && late->count >= PLACES_SHARE_MIN(finding.pattern.of))
 		finding.pattern.kind = PATTERN_ECN;
 	*ret_finding = finding;
 	return true;
@@ -180,7 +163,7 @@ static bool find_at_place(const struct patterns *patterns, const struct patterns
 	struct finding finding = {.pattern.kind = PATTERN_PLACE};
 	struct finding wider;
 	enum cause cause;
-	bool common = is_common(&place->tally, &finding.facts.outcome, &cause);
+	bool common = places_are_alike(&place->tally, COUNT_MIN, &finding.facts.outcome, &cause);
 
 	if (!common || finding.facts.outcome == OUTCOME_LATE) {
 		if (find_late(patterns, place, ret_finding))

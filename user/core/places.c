@@ -27,10 +27,13 @@ void places_clear(struct places *places)
 
 	HASH_ITER (hh, places->table, place, next_place) {
 		HASH_DEL(places->table, place);
+		cells_clear(&place->tally.counts);
 		free(place);
 	}
 	HASH_ITER (hh, places->subnets, subnet, next_subnet) {
 		HASH_DEL(places->subnets, subnet);
+		cells_clear(&subnet->tally.counts);
+		cells_clear(&subnet->with);
 		free(subnet);
 	}
 }
@@ -113,9 +116,12 @@ uint64_t places_count(const struct places_tally *tally, enum outcome outcome, en
 {
 	uint64_t count = 0;
 
-	for (int i = 0; i < VERDICT_COUNT; i++)
-		if (outcomes[i] == outcome)
-			count += tally->counts[i][cause];
+	for (unsigned int i = 0; i < tally->counts.count; i++) {
+		const struct cell *cell = &tally->counts.cells[i];
+
+		if (outcomes[cell->row] == outcome && cell->column == cause)
+			count += cell->count;
+	}
 	return count;
 }
 
@@ -128,14 +134,13 @@ static void tally_add(struct patterns_place *place, enum verdict verdict, enum c
 	bool had = places_count(&place->tally, outcome, cause);
 
 	place->tally.known += sign;
-	place->tally.counts[verdict][cause] += sign;
+	(void)cells_add(&place->tally.counts, verdict, cause, sign);
 	if (!subnet)
 		return;
 	subnet->tally.known += sign;
-	subnet->tally.counts[verdict][cause] += sign;
-	if (outcome < OUTCOME_COUNT)
-		subnet->with[outcome][cause] +=
-			(int)(places_count(&place->tally, outcome, cause) > 0) - (int)had;
+	(void)cells_add(&subnet->tally.counts, verdict, cause, sign);
+	if (outcome < OUTCOME_COUNT && had != !!places_count(&place->tally, outcome, cause))
+		(void)cells_add(&subnet->with, outcome, cause, sign);
 }
 
 static void count_healthy(struct patterns_place *place)
@@ -233,13 +238,33 @@ struct patterns_place *places_handshake(struct places *places, struct patterns_m
 	return place;
 }
 
+bool places_are_alike(const struct places_tally *tally, uint64_t count_min,
+		      enum outcome *ret_outcome, enum cause *ret_cause)
+{
+	for (unsigned int i = 0; i < tally->counts.count; i++) {
+		const struct cell *cell = &tally->counts.cells[i];
+		enum outcome outcome = outcomes[cell->row];
+		uint64_t count;
+
+		if (outcome == OUTCOME_COUNT)
+			continue;
+		count = places_count(tally, outcome, cell->column);
+		if (count < count_min || count < PLACES_SHARE_MIN(tally->known))
+			continue;
+		*ret_outcome = outcome;
+		*ret_cause = cell->column;
+		return true;
+	}
+	return false;
+}
+
 enum verdict places_verdict(const struct places_tally *tally, enum outcome outcome,
 			    enum cause cause)
 {
 	uint64_t all = places_count(tally, outcome, cause);
 
 	for (int i = 0; i < VERDICT_COUNT; i++)
-		if (outcomes[i] == outcome && tally->counts[i][cause] == all)
+		if (outcomes[i] == outcome && cells_get(&tally->counts, i, cause) == all)
 			return (enum verdict)i;
 	return VERDICT_COUNT;
 }
@@ -248,7 +273,8 @@ uint64_t places_through(const struct places_tally *tally)
 {
 	uint64_t count = tally->healthy;
 
-	for (int cause = 0; cause < CAUSE_COUNT; cause++)
-		count += tally->counts[VERDICT_ESTABLISHED][cause];
+	for (unsigned int i = 0; i < tally->counts.count; i++)
+		if (tally->counts.cells[i].row == VERDICT_ESTABLISHED)
+			count += tally->counts.cells[i].count;
 	return count;
 }

@@ -11,9 +11,13 @@
 
 #include <uthash.h>
 
+#include "core/cells.h"
 #include "core/pattern_text.h"
 #include "core/patterns.h"
 #include "core/report.h"
+
+/* Less than nine of ten is no pattern. */
+#define PLACES_SHARE_MIN(of) (((of)*9 + 9) / 10)
 
 /* 64 bit throughout: no padding to hash. A subnet's has the leading bits of the
  * address only. */
@@ -25,9 +29,9 @@ struct places_key {
 };
 
 struct places_tally {
-	uint64_t known;	  /* handshakes, those whose end nobody saw, too */
-	uint64_t healthy; /* established without trouble */
-	uint64_t counts[VERDICT_COUNT][CAUSE_COUNT]; /* those in trouble */
+	uint64_t known;	     /* handshakes, those whose end nobody saw, too */
+	uint64_t healthy;    /* established without trouble */
+	struct cells counts; /* those in trouble, by verdict and cause */
 };
 
 /* What was told last of a place or a subnet; core/patterns's. */
@@ -43,8 +47,8 @@ struct places_subnet {
 	struct places_key key;
 	struct places_tally tally;
 	uint32_t remotes;
-	/* remotes that have at least one such handshake */
-	uint32_t with[OUTCOME_COUNT][CAUSE_COUNT];
+	/* remotes that have at least one such handshake, by outcome and cause */
+	struct cells with;
 	struct places_told told;
 	UT_hash_handle hh;
 };
@@ -94,6 +98,10 @@ uint64_t places_count(const struct places_tally *tally, enum outcome outcome, en
 
 /* Those that got through, late ones included. */
 uint64_t places_through(const struct places_tally *tally);
+
+/* Whether nine of ten, and count_min at least, fared alike; then how. */
+bool places_are_alike(const struct places_tally *tally, uint64_t count_min,
+		      enum outcome *ret_outcome, enum cause *ret_cause);
 
 /* The verdict that all of places_count() have, VERDICT_COUNT if there are several. */
 enum verdict places_verdict(const struct places_tally *tally, enum outcome outcome,
