@@ -128,6 +128,10 @@ static __always_inline void segment_freed(const struct sk_buff *skb, const void 
 		segment_unexplained(skb, &segment, rx_sk);
 		return;
 	}
+	/* Before there is a route, a rule of nftables' families bridge and netdev may have
+	 * it: these answer past icmp_send() and the like (nf_reject_skb_v4_unreach()). */
+	if (skb_dst_of(skb))
+		answer.flags |= answers_told;
 	drop.place = (__u64)place;
 	drop.reason = reason;
 	drop.what = segment.what;

@@ -24,7 +24,7 @@ struct {
 /* What this host sent in answer to a segment. */
 struct answer {
 	__u64 listener; /* tcp_send_reset's socket, if it listens */
-	__u32 flags;	/* SW_F_ICMP_SENT, SW_F_RESET_SENT */
+	__u32 flags;	/* SW_F_ICMP_SENT, SW_F_RESET_SENT; those that would be seen */
 	__u8 type;
 	__u8 code;
 	__u8 reserved[2];
@@ -122,10 +122,9 @@ static __always_inline void refusal_emit(const struct segment *segment,
 	record->tuple = *tuple;
 	record->drop = *drop;
 	record->drop.count = 1;
-	if (config.icmp_tells)
-		record->flags |= SW_F_ICMP_TELLS;
-	if (answer && answer->flags) {
+	if (answer)
 		record->flags |= answer->flags;
+	if (answer && answer->flags & SW_F_ICMP_SENT) {
 		record->icmp.version = segment->family;
 		record->icmp.type = answer->type;
 		record->icmp.code = answer->code;

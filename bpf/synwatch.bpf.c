@@ -28,6 +28,10 @@ __u64 watching_ns = 0;
 /* Set by the user side at the end: crowds that are younger than a second, too. */
 bool flushing = false;
 
+/* Set by the user side when everything is attached: what answers to a segment are
+ * seen, as SW_F_ICMP_TELLS and its like. */
+__u32 answers_told = 0;
+
 /* When a listener was last seen to be in trouble: the user side then attaches
  * consume_skb, for as long as there is any. */
 __u64 trouble_ns = 0;

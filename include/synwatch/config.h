@@ -54,7 +54,6 @@ struct sw_config {
 	__u32 fresh;	    /* the kernel has atomic exchange, 5.12 */
 	__u32 exit_alone;   /* a system call's arguments can be read at its exit, 5.15 */
 	__u32 nr_connect;   /* __NR_connect */
-	__u32 icmp_tells;   /* icmp_send is there */
 	__u32 resets_tell;  /* tcp_receive_reset is there */
 	__u32 retries_tell; /* every retransmission has its event, failed ones too */
 	__u32 stream_all;   /* stream every transition, healthy ones too */

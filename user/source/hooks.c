@@ -16,6 +16,8 @@
 
 #include "source/tracefs.h"
 
+#include "synwatch/record.h"
+
 enum hook_kind {
 	HOOK_TP_BTF,  /* a tracepoint's own arguments */
 	HOOK_SYSCALL, /* a tracefs event of category syscalls */
@@ -38,6 +40,7 @@ struct hook {
 	const char *lacks; /* attached, but with this less than newer kernels have */
 	/* In the session, too, if this variant tells more than the others: core/offers.c */
 	const char *refinement;
+	uint32_t shows; /* answers of this host: SW_F_ICMP_TELLS and its like */
 	/* HOOK_SYSCALL: only where bpf_task_pt_regs() is there, or only where not. */
 	bool with_registers;
 	bool without_registers;
@@ -65,7 +68,7 @@ static const struct hook all_hooks[] = {
 	 .min_args = 4,
 	 .refinement = "kfree_skb:rx_sk"},
 	/* 6.11, and in stable kernels as of 6.1 */
-	{.program = "icmp_send", .name = "icmp_send", .min_args = 3},
+	{.program = "icmp_send", .name = "icmp_send", .min_args = 3, .shows = SW_F_ICMP_TELLS},
 	{.program = "consume_skb", .name = "consume_skb", .kind = HOOK_VICTIMS},
 	{.program = "look", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "handshakes"},
 	{.program = "look_fresh",
@@ -375,6 +378,7 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 		hooks->sweeps[hooks->sweep_count++] = *link;
 	if (hook->kind == HOOK_SEED)
 		hooks->seed = *link;
+	hooks->answers_told |= hook->shows;
 	hooks->count++;
 	return 0;
 }

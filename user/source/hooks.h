@@ -30,6 +30,8 @@ struct hooks {
 	/* Not one of them: attached while it is wanted. */
 	struct bpf_link *victims;
 	bool no_victims; /* it cannot be attached */
+	/* enum sw_flags: the answers of this host that they show */
+	uint32_t answers_told;
 };
 
 /* Of the programs that this kernel could run by its types. */

@@ -304,7 +304,6 @@ static void configure(struct live *live, const struct live_options *options)
 	config->nr_connect = __NR_connect;
 	config->resets_tell = bpf_program__autoload(live->skeleton->progs.tcp_receive_reset);
 	config->retries_tell = bpf_program__autoload(live->skeleton->progs.tcp_retransmit_skb_err);
-	config->icmp_tells = bpf_program__autoload(live->skeleton->progs.icmp_send);
 	config->strays_per_window = per_window(STRAYS_PER_SECOND, STRAYS_MIN);
 	config->told_per_window = per_window(TOLD_PER_SECOND, TOLD_MIN);
 	config->told_per_port = TOLD_PER_PORT;
@@ -398,6 +397,7 @@ static int attach(struct live *live, struct obstacle *why)
 		err = hooks_attach(&live->hooks, live->skeleton->obj, &live->session);
 	if (err)
 		obstacle_refused(why, err);
+	live->skeleton->bss->answers_told = live->hooks.answers_told;
 	return err;
 }
 
