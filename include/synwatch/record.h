@@ -123,13 +123,18 @@ enum sw_flags {
 	SW_F_COOKIES = 1 << 21,
 	/* The request's listener does not listen any more. */
 	SW_F_LISTENER_CLOSED = 1 << 22,
-	/* This host answered the dropped segment with a RST (tcp_send_reset). */
+	/* This host answered the dropped segment with a RST: tcp_send_reset, or a
+	 * firewall's, nf_ct_attach. */
 	SW_F_RESET_SENT = 1 << 23,
-	/* This host answered it with an ICMP error (icmp_send): type and code of
-	 * icmp are filled in, its sender is this host. */
+	/* This host answered it with an ICMP error: type and code of icmp are filled
+	 * in, its sender is this host. */
 	SW_F_ICMP_SENT = 1 << 24,
-	/* This kernel would have shown an ICMPv4 error, had there been one. */
+	/* An ICMPv4 error in answer to the dropped segment would have been seen. */
 	SW_F_ICMP_TELLS = 1 << 25,
+	/* So would have a firewall's RST, */
+	SW_F_RESET_TELLS = 1 << 26,
+	/* and an ICMPv6 error. */
+	SW_F_ICMP6_TELLS = 1 << 27,
 };
 
 struct sw_tuple {

@@ -270,6 +270,8 @@ static void flags_are_words(void **state)
 		{"reset_sent", SW_F_RESET_SENT},
 		{"icmp_sent", SW_F_ICMP_SENT},
 		{"icmp_tells", SW_F_ICMP_TELLS},
+		{"reset_tells", SW_F_RESET_TELLS},
+		{"icmp6_tells", SW_F_ICMP6_TELLS},
 	};
 	char line[64];
 

@@ -162,7 +162,34 @@ static void a_rule_rejects_refuses_or_ignores(void **state)
 		 .cause = CAUSE_NETFILTER,
 		 .why = "thrown away by a firewall rule: NETFILTER_DROP in place_1 (a REJECT would "
 			"look the same)"},
-		{.name = "ICMPv6 does not tell",
+		{.name = "nothing was seen, where both would be",
+		 .reason = NETFILTER_DROP,
+		 .flags = SW_F_ICMP_TELLS | SW_F_RESET_TELLS,
+		 .verdict = VERDICT_IGNORED,
+		 .cause = CAUSE_NETFILTER,
+		 .why = "thrown away by a firewall rule: NETFILTER_DROP in place_1"},
+		{.name = "the same for IPv6",
+		 .reason = NETFILTER_DROP,
+		 .flags = SW_F_ICMP6_TELLS | SW_F_RESET_TELLS,
+		 .v6 = true,
+		 .verdict = VERDICT_IGNORED,
+		 .cause = CAUSE_NETFILTER,
+		 .why = "thrown away by a firewall rule: NETFILTER_DROP in place_1"},
+		{.name = "nothing was seen, where a RST would be",
+		 .reason = NETFILTER_DROP,
+		 .flags = SW_F_RESET_TELLS,
+		 .verdict = VERDICT_IGNORED,
+		 .cause = CAUSE_NETFILTER,
+		 .why = "thrown away by a firewall rule: NETFILTER_DROP in place_1 (a REJECT with "
+			"an ICMP error would look the same)"},
+		{.name = "ICMPv6 does not tell of IPv4",
+		 .reason = NETFILTER_DROP,
+		 .flags = SW_F_ICMP6_TELLS | SW_F_RESET_TELLS,
+		 .verdict = VERDICT_IGNORED,
+		 .cause = CAUSE_NETFILTER,
+		 .why = "thrown away by a firewall rule: NETFILTER_DROP in place_1 (a REJECT with "
+			"an ICMP error would look the same)"},
+		{.name = "nor ICMP of IPv6",
 		 .reason = NETFILTER_DROP,
 		 .flags = SW_F_ICMP_TELLS,
 		 .v6 = true,
@@ -395,6 +422,10 @@ static void only_a_silent_rule_waits_for_a_rst(void **state)
 	facts.flags |= SW_F_RESET_SENT;
 	assert_false(refusal_is_open(&facts, "NETFILTER_DROP"));
 	facts.flags ^= SW_F_RESET_SENT | SW_F_ICMP_SENT;
+	assert_false(refusal_is_open(&facts, "NETFILTER_DROP"));
+	facts.flags ^= SW_F_ICMP_SENT | SW_F_ICMP_TELLS | SW_F_ICMP6_TELLS;
+	assert_true(refusal_is_open(&facts, "NETFILTER_DROP"));
+	facts.flags |= SW_F_RESET_TELLS;
 	assert_false(refusal_is_open(&facts, "NETFILTER_DROP"));
 }
 

@@ -66,7 +66,7 @@ static bool is_dropped_by_rule(const struct matter *matter)
 	return is_reason(matter, "NETFILTER_DROP");
 }
 
-/* icmp_send(), from within nf_send_unreach(). */
+/* icmp_send() or icmp6_send(), from within nf_send_unreach() or nf_send_unreach6(). */
 static bool is_icmp_sent(const struct matter *matter)
 {
 	return matter->facts->flags & SW_F_ICMP_SENT;
@@ -90,8 +90,8 @@ static void tell_rejected_by_rule(const struct matter *matter, struct report_han
 		  evidence_icmp_words(matter->facts, report).text);
 }
 
-/* nf_send_reset() is no tcp_send_reset; but a client of this host gets its RST
- * (tcp_receive_reset). */
+/* nf_send_reset() is no tcp_send_reset. It has nf_ct_attach() make its RST part of the
+ * SYN's connection; and a client of this host gets it (tcp_receive_reset). */
 static bool is_refused_by_rule(const struct matter *matter)
 {
 	return is_dropped_by_rule(matter) &&
@@ -107,10 +107,15 @@ static void tell_refused_by_rule(const struct matter *matter, struct report_hand
 static void tell_dropped_by_rule(const struct matter *matter, struct report_handshake *report)
 {
 	const struct sw_handshake *facts = matter->facts;
-	bool icmp_would_show = facts->flags & SW_F_ICMP_TELLS && facts->tuple.family == 4;
+	uint32_t icmp = facts->tuple.family == 4 ? SW_F_ICMP_TELLS : SW_F_ICMP6_TELLS;
 
-	words_why(report, "thrown away by a firewall rule: %s (a REJECT%s would look the same)",
-		  evidence_drop_words(report).text, icmp_would_show ? " with a RST" : "");
+	words_why(report, "thrown away by a firewall rule: %s", evidence_drop_words(report).text);
+	if (!(facts->flags & (icmp | SW_F_RESET_TELLS)))
+		words_why_more(report, " (a REJECT would look the same)");
+	else if (!(facts->flags & SW_F_RESET_TELLS))
+		words_why_more(report, " (a REJECT with a RST would look the same)");
+	else if (!(facts->flags & icmp))
+		words_why_more(report, " (a REJECT with an ICMP error would look the same)");
 }
 
 /* tcp_v4_rcv(), no_tcp_socket: tcp_v4_send_reset(). */
@@ -208,5 +213,6 @@ bool refusal_is_open(const struct sw_handshake *facts, const char *reason)
 {
 	const struct matter matter = {facts, reason ? reason : "", false};
 
-	return is_dropped_by_rule(&matter) && !is_icmp_sent(&matter) && !is_reset_sent(&matter);
+	return is_dropped_by_rule(&matter) && !is_icmp_sent(&matter) && !is_reset_sent(&matter) &&
+	       !(facts->flags & SW_F_RESET_TELLS);
 }

@@ -196,6 +196,8 @@ static const struct flag flags[] = {
 	{"reset_sent", SW_F_RESET_SENT},
 	{"icmp_sent", SW_F_ICMP_SENT},
 	{"icmp_tells", SW_F_ICMP_TELLS},
+	{"reset_tells", SW_F_RESET_TELLS},
+	{"icmp6_tells", SW_F_ICMP6_TELLS},
 };
 
 static const struct field *fields_of(int kind)
