@@ -30,12 +30,13 @@ struct answer {
 	__u8 reserved[2];
 };
 
-/* The newest of this CPU: icmp_send and tcp_send_reset come just before the
- * segment is freed, with the same skb. */
+/* The newest of this CPU: an answer is made just before the segment is freed, and
+ * who makes it is given the same skb. */
 struct answered {
 	__u64 skb;
 	__u64 time_ns;
 	struct answer answer;
+	struct answer none; /* always */
 };
 
 struct {
@@ -45,8 +46,9 @@ struct {
 	__type(value, struct answered);
 } answers SEC(".maps");
 
-/* The segment is freed at once; what has its address later is another one. */
-#define ANSWER_NS NSEC_PER_MSEC
+/* The segment is freed at once, unless a hypervisor takes the CPU away; what has its
+ * address later is another one. */
+#define ANSWER_NS (100 * NSEC_PER_MSEC)
 
 static __always_inline void answer_note(const struct sk_buff *skb, const struct answer *answer)
 {
@@ -61,18 +63,30 @@ static __always_inline void answer_note(const struct sk_buff *skb, const struct 
 	here->answer = *answer;
 }
 
-/* Takes the answer to this segment; no flags are set if none is known. */
+static __always_inline bool answer_is(const struct answered *here, const struct sk_buff *skb)
+{
+	return here->skb == (__u64)skb && bpf_ktime_get_ns() - here->time_ns < ANSWER_NS;
+}
+
+/*
+ * Takes the answer to this segment; no flags are set if none is known. Then they are read
+ * as well: with a constant instead the verifier (6.1) would follow the rest of the program
+ * once more.
+ */
 static __always_inline void answer_take(const struct sk_buff *skb, struct answer *ret_answer)
 {
 	struct answered *here;
 	__u32 zero = 0;
 
 	here = bpf_map_lookup_elem(&answers, &zero);
-	if (!here || here->skb != (__u64)skb)
+	if (!here)
 		return;
-	here->skb = 0;
-	if (bpf_ktime_get_ns() - here->time_ns < ANSWER_NS)
+	if (answer_is(here, skb)) {
+		here->skb = 0;
 		*ret_answer = here->answer;
+	} else {
+		*ret_answer = here->none;
+	}
 }
 
 static __always_inline void tuple_of_segment(const struct segment *segment, __u32 netns,

@@ -208,7 +208,8 @@ int BPF_PROG(icmp_send, const struct sk_buff *skb, int type, int code)
 		.code = code,
 	};
 
-	answer_note(skb, &answer);
+	if (type != ICMP_REDIRECT)
+		answer_note(skb, &answer);
 	return 0;
 }
 

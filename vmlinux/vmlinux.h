@@ -86,6 +86,8 @@ enum {
 #define TCP_FLAG_RST 0x04
 #define TCP_FLAG_ACK 0x10
 
+#define ICMP_REDIRECT 5 /* include/uapi/linux/icmp.h; the packet itself goes on */
+
 #define TCP_ECN_OK 1 /* include/net/tcp.h */
 
 #define RTN_LOCAL 2	     /* include/uapi/linux/rtnetlink.h */
