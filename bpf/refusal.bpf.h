@@ -89,6 +89,59 @@ static __always_inline void answer_take(const struct sk_buff *skb, struct answer
 	}
 }
 
+/* An IP header without options and a TCP header, as nf_send_reset() and nf_send_reset6()
+ * build them. The lengths in them and the mark of the second are not set yet: that is
+ * left to ip_local_out(). */
+static __always_inline bool is_built_reset(const struct sk_buff *built)
+{
+	const unsigned char *ip = BPF_CORE_READ(built, head) + BPF_CORE_READ(built, network_header);
+	const unsigned char *tail = BPF_CORE_READ(built, head) + BPF_CORE_READ(built, tail);
+	__u8 version, protocol;
+	struct tcphdr tcp;
+
+	if (bpf_probe_read_kernel(&version, sizeof(version), ip) ||
+	    bpf_probe_read_kernel(&protocol, sizeof(protocol),
+				  ip + (version >> 4 == 4 ? offsetof(struct iphdr, protocol)
+							  : offsetof(struct ipv6hdr, nexthdr))))
+		return false;
+	ip += version >> 4 == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	return protocol == IPPROTO_TCP && ip + TCP_HEADER_MIN == tail &&
+	       !bpf_probe_read_kernel(&tcp, sizeof(tcp), ip) && tcp.flags & TCP_FLAG_RST;
+}
+
+/* An ICMP error that is yet to be built: a rate limit (icmpv6_xrlim_allow()) may keep it
+ * from being so. */
+static __always_inline void answer_intend(const struct sk_buff *skb, __u8 type, __u8 code)
+{
+	const struct answer intended = {.type = type, .code = code};
+
+	answer_note(skb, &intended);
+}
+
+/*
+ * What was built in answer to a segment, and is about to be sent. The callers that copy
+ * the segment into an ICMP error (icmp_glue_bits(), icmpv6_getfrag()) have not filled in
+ * its headers yet: it is known by what was intended.
+ */
+static __always_inline void answer_built(const struct sk_buff *built, const struct sk_buff *skb)
+{
+	struct answered *here;
+	struct answer reset = {};
+	__u32 zero = 0;
+
+	/* clang 14 leaves out a store in answer_note() if this is a constant. */
+	reset.flags = SW_F_RESET_SENT;
+	here = bpf_map_lookup_elem(&answers, &zero);
+	if (!here)
+		return;
+	if (!answer_is(here, skb)) {
+		if (is_built_reset(built))
+			answer_note(skb, &reset);
+	} else if (!here->answer.flags) {
+		here->answer.flags = SW_F_ICMP_SENT;
+	}
+}
+
 static __always_inline void tuple_of_segment(const struct segment *segment, __u32 netns,
 					     struct sw_tuple *tuple)
 {

@@ -4,7 +4,8 @@
  *
  * tp_btf programs see the tracepoint's own arguments with their types; which
  * of two variants is loaded is decided by the running kernel's BTF, in
- * user/source/hooks.c.
+ * user/source/hooks.c. fentry programs refine what these tell: a kernel may
+ * refuse them all.
  */
 #include "vmlinux.h"
 
@@ -198,7 +199,7 @@ int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb)
 	return 0;
 }
 
-/* Also REJECT, of IPv4. */
+/* Also REJECT, of IPv4. Past the rate limits. */
 SEC("tp_btf/icmp_send")
 int BPF_PROG(icmp_send, const struct sk_buff *skb, int type, int code)
 {
@@ -210,6 +211,33 @@ int BPF_PROG(icmp_send, const struct sk_buff *skb, int type, int code)
 
 	if (type != ICMP_REDIRECT)
 		answer_note(skb, &answer);
+	return 0;
+}
+
+/* Before 6.11. One that is called so shows that an error is meant to be sent,
+ * nf_ct_attach() that it is. */
+SEC("fentry/__icmp_send")
+int BPF_PROG(icmp_send_entry, const struct sk_buff *skb, int type, int code)
+{
+	if (type != ICMP_REDIRECT)
+		answer_intend(skb, type, code);
+	return 0;
+}
+
+/* The same for IPv6, which has no tracepoint. */
+SEC("fentry/icmp6_send")
+int BPF_PROG(icmp6_send, const struct sk_buff *skb, __u8 type, __u8 code)
+{
+	answer_intend(skb, type, code);
+	return 0;
+}
+
+/* Makes what was built in answer to a segment part of its connection: of a firewall's
+ * RST the only sign, and of IPv4's and IPv6's alike. */
+SEC("fentry/nf_ct_attach")
+int BPF_PROG(nf_ct_attach, const struct sk_buff *built, const struct sk_buff *skb)
+{
+	answer_built(built, skb);
 	return 0;
 }
 

@@ -26,9 +26,10 @@ from netlab import TIMEOUT, Lab  # noqa: E402
 # Nobody listens there and nobody asks for it: discard.
 UNUSED_PORT = 9
 
-# Hooks of a session that fire for no handshake: iterators, and what is attached on demand.
+# Hooks of a session that fire for no handshake: iterators, what is attached on demand, and
+# what a firewall answers with.
 NOT_IN_THE_WAY = ("bpf_map_elem", "tcp_iter", "consume_skb", "get_socket_cookie",
-                  "other_netns", "owners", "places")
+                  "nf_ct_attach", "icmp6_send", "other_netns", "owners", "places")
 
 SLICE_MS = 10
 WARM_SLICES = 15

@@ -2,12 +2,14 @@
 """SYNs that the server's host turns away before any listener has them, or for want of one."""
 
 import ctypes
+import re
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 
-from expect import client_of, dropped, has, needs, on_wire, seconds
+from expect import client_of, dropped, has, needs, on_wire, seconds, tells_of
 from netlab import V4, V6
 from serving import PORT, Counters, every_way, of_server, server_of
 
@@ -71,64 +73,129 @@ def test_firewall_that_drops(lab, agent, watch, way, front, chain):
     assert of_server(watching) == [end], "once, however often the SYN comes"
 
 
-@pytest.mark.core("v4")
+def rejects(way, answer):
+    """The rule's target. answer: "tcp-reset", "icmp"."""
+    unreachable = "icmp-port-unreachable" if way.family == 4 else "icmp6-port-unreachable"
+    return f"REJECT --reject-with {answer if answer == 'tcp-reset' else unreachable}"
+
+
+def shows(way, answer):
+    """The hook by which such an answer is seen."""
+    if answer == "tcp-reset":
+        return "nf_ct_attach"
+    return "icmp_send" if way.family == 4 else "icmp6_send"
+
+
+def answered(end, lab, way, answer):
+    """That a rule did, and with what."""
+    dropped(end, lab.server, "NETFILTER_DROP", *NETFILTER)
+    if answer == "tcp-reset":
+        has(end, verdict="refused", cause="netfilter", icmp=None)
+        assert "a firewall rule of this host answers it with a RST" in end["why"], end
+    else:
+        v4 = way.family == 4
+        has(end, verdict="rejected", cause="netfilter")
+        has(end["icmp"], type=3 if v4 else 1, code=3 if v4 else 4, **{"from": None})
+        assert f"answers with ICMP{'' if v4 else 'v6'} port unreachable" in end["why"], end
+
+
+every_answer = pytest.mark.parametrize("answer", ["tcp-reset", "icmp"])
+
+
+@pytest.mark.core
 @every_way
-def test_reject_with_icmp(lab, agent, watch, way):
-    """What IPv6 answers leaves no trace: then no more is said than that it was thrown away."""
-    name = "icmp-port-unreachable" if way is V4 else "icmp6-port-unreachable"
-    lab.server.iptables(f"-I INPUT {TO_PORT} -j REJECT --reject-with {name}", way)
-    watching = watch("--role", "server")
+@every_answer
+def test_firewall_that_answers(lab, agent, watch, way, answer):
+    """Where the answer leaves no trace no more is said than that the SYN was thrown away."""
+    lab.server.iptables(f"-I INPUT {TO_PORT} -j {rejects(way, answer)}", way)
+    watching = watch("--role", "server", netns=[lab.server])
     needs(watching, "kfree_skb")
     counters = Counters(lab.server)
 
     end = refused(lab, agent, watching, way, cause="netfilter")
 
-    dropped(end, lab.server, "NETFILTER_DROP", *NETFILTER)
-    if way is V4 and watching.session["hooks"].get("icmp_send") is True:
-        has(end, verdict="rejected")
-        has(end["icmp"], type=3, code=3, **{"from": None})
-        assert "answers with ICMP port unreachable" in end["why"], end
+    if tells_of(watching, shows(way, answer)):
+        answered(end, lab, way, answer)
     else:
+        dropped(end, lab.server, "NETFILTER_DROP", *NETFILTER)
         has(end, verdict="ignored", icmp=None)
         assert "REJECT" in end["why"], end
     counters.check(watching)
     assert watching.lines == [end]
 
 
-REJECT_RESET = f"INPUT {TO_PORT} -j REJECT --reject-with tcp-reset"
+@pytest.mark.core
+@every_way
+def test_firewall_that_would_be_seen_to_answer(lab, agent, watch, way):
+    """One rule drops, its neighbours answer: each is told for what it is."""
+    for port, target in (PORT, "DROP"), (81, rejects(way, "tcp-reset")), (82, rejects(way, "icmp")):
+        lab.server.iptables(f"-I INPUT -p tcp --dport {port} -j {target}", way)
+    watching = watch("--role", "server", netns=[lab.server])
+    needs(watching, "kfree_skb", "nf_ct_attach", shows(way, "icmp"))
+
+    for port in 81, PORT, 82:
+        lab.client.agent().start_connect(way.target, port)
+        end = watching.wait_for(type="end", lport=port)
+        if port == PORT:
+            has(end, verdict="ignored", cause="netfilter", icmp=None)
+            assert end["why"] == (f"thrown away by a firewall rule: NETFILTER_DROP in "
+                                  f"{end['drop']['place']}"), end
+        else:
+            answered(end, lab, way, "tcp-reset" if port == 81 else "icmp")
+    watching.stop()
+    assert len(watching.lines) == 3, watching.lines
+
+
+# One client is answered six times at once, and then once in so many ms: of a network of
+# 2^64 addresses in a quarter of that.
+RATE = {4: ("net.ipv4.icmp_ratelimit", 10_000), 6: ("net.ipv6.icmp.ratelimit", 40_000)}
+CLIENTS = 10
+
+
+@pytest.mark.core
+@every_way
+def test_firewall_whose_answers_are_limited(lab, agent, watch, way):
+    """What the kernel's rate limit for ICMP holds back is no answer."""
+    lab.server.sysctl(*RATE[way.family])
+    lab.server.iptables(f"-I INPUT {TO_PORT} -j {rejects(way, 'icmp')}", way)
+    watching = watch("--role", "server", netns=[lab.server])
+    needs(watching, "kfree_skb", shows(way, "icmp"))
+    sent = icmp_errors(lab.server, way)
+
+    for number in range(CLIENTS):
+        agent.connect(way.target, PORT, blocking=False, name=f"client {number}")
+    verdicts = [watching.wait_for(type="end")["verdict"] for _ in range(CLIENTS)]
+
+    assert verdicts.count("rejected") == icmp_errors(lab.server, way) - sent, verdicts
+    assert {"rejected", "ignored"} == set(verdicts), "all were answered, or none"
+
+
+def icmp_errors(netns, way):
+    """Destination unreachable, sent by this namespace so far."""
+    with netns.entered():
+        text = Path("/proc/thread-self/net", "snmp" if way.family == 4 else "snmp6").read_text()
+    if way.family == 6:
+        return int(re.search(r"Icmp6OutDestUnreachs\s+(\d+)", text).group(1))
+    names, values = (line.split() for line in text.splitlines() if line.startswith("Icmp: "))
+    return int(values[names.index("OutDestUnreachs")])
 
 
 @every_way
 def test_reject_with_a_reset_whose_client_is_seen(lab, agent, watch, way):
-    lab.server.iptables(f"-I {REJECT_RESET}", way)
+    lab.server.iptables(f"-I INPUT {TO_PORT} -j {rejects(way, 'tcp-reset')}", way)
     watching = watch()
     needs(watching, "kfree_skb")
     counters = Counters(lab.server)
 
-    end = refused(lab, agent, watching, way, verdict="refused", cause="netfilter", icmp=None)
+    end = refused(lab, agent, watching, way)
     client = watching.wait_for(type="end", role="client")
 
-    dropped(end, lab.server, "NETFILTER_DROP", *NETFILTER)
-    assert "RST" in end["why"], end
+    answered(end, lab, way, "tcp-reset")
     has(client, **client_of(agent, lab, way, PORT), verdict="refused", cause="rst",
         isn=end["isn"])
     assert seconds(end) <= seconds(client), "dated when the SYN was refused"
     counters.check(watching)
     assert of_server(watching) == [end]
-
-
-@every_way
-def test_reject_with_a_reset_whose_client_is_elsewhere(lab, agent, watch, way):
-    lab.server.iptables(f"-I {REJECT_RESET}", way)
-    watching = watch(netns=[lab.server])
-    needs(watching, "kfree_skb")
-
-    end = refused(lab, agent, watching, way, verdict="ignored", cause="netfilter", icmp=None)
-
-    dropped(end, lab.server, "NETFILTER_DROP", *NETFILTER)
-    assert "REJECT" in end["why"], end
-    watching.stop()
-    assert watching.lines == [end]
 
 
 @pytest.mark.core("v4")

@@ -445,7 +445,9 @@ static void only_missing_hooks_that_cost_something_are_named(void **state)
 		 "tracefs)\n"
 		 "without sys_exit_connect: connect() errors before the SYN are not seen (no "
 		 "tracefs)\n"
-		 "without some_refinement: (not in BTF)\n"},
+		 "without some_refinement: (not in BTF)\n"
+		 "without nf_ct_attach: a REJECT of this host's that answers with a RST looks like "
+		 "a DROP (refused)\n"},
 		{true, true, NULL},
 	};
 	struct session watch = session();
@@ -456,7 +458,8 @@ static void only_missing_hooks_that_cost_something_are_named(void **state)
 	watch.hooks[1] = (struct session_hook){"sys_enter_connect", "no tracefs"};
 	watch.hooks[2] = (struct session_hook){"sys_exit_connect", "no tracefs"};
 	watch.hooks[3] = (struct session_hook){"some_refinement", "not in BTF"};
-	watch.hook_count = 4;
+	watch.hooks[4] = (struct session_hook){"nf_ct_attach", "refused"};
+	watch.hook_count = 5;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct sink_terminal_options options = {
 			.verbose = cases[i].verbose,

@@ -13,6 +13,7 @@
 enum offer_kind {
 	OFFER_HOOK,	  /* something to attach to */
 	OFFER_REFINEMENT, /* of one: it tells more than an older kernel's */
+	OFFER_ENTRY,	  /* of a function: tells more, and a kernel may refuse it */
 	OFFER_REACH,	  /* what this process may look at: no kernel lacks it */
 };
 

@@ -34,6 +34,7 @@ struct examination {
 	bool watched;
 	bool lacks_privilege; /* one that something is lost for */
 	bool lacks_hook;
+	bool lacks_entry;
 };
 
 static void tell(struct examination *examination, enum finding_group group, enum finding_mark mark,
@@ -324,7 +325,8 @@ static void tell_offer(struct examination *examination, const struct session *se
 		     offer->what);
 		return;
 	}
-	examination->lacks_hook |= offer->kind != OFFER_REACH;
+	examination->lacks_hook |= offer->kind == OFFER_HOOK || offer->kind == OFFER_REFINEMENT;
+	examination->lacks_entry |= offer->kind == OFFER_ENTRY;
 	tell(examination, FINDING_HOOKS, FINDING_LESS, offer->name, hook->why_not, "%s%s%s%s",
 	     offer->loss, *since ? " (since Linux " : "", since, *since ? ")" : "");
 }
@@ -343,10 +345,11 @@ static void conclude(const struct examination *examination, const struct obstacl
 			advice, size,
 			"This host can be watched. To see more: run it with sudo, or give it "
 			"the capabilities that are missing.");
-	else if (examination->lacks_hook)
+	else if (examination->lacks_hook || examination->lacks_entry)
 		(void)snprintf(advice, size,
-			       "This host can be watched; what is missing takes a newer kernel. "
-			       "Nothing to do.");
+			       "This host can be watched; what is missing takes %s kernel. "
+			       "Nothing to do.",
+			       examination->lacks_hook ? "a newer" : "another");
 	else
 		(void)snprintf(advice, size,
 			       "This host can be watched, with all there is. Nothing to do.");

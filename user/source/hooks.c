@@ -24,6 +24,7 @@ enum hook_kind {
 	HOOK_SWEEP,   /* an iterator over the elements of a map */
 	HOOK_SEED,    /* an iterator over the TCP sockets of a namespace */
 	HOOK_VICTIMS, /* a tracepoint, attached on demand */
+	HOOK_ENTRY,   /* of a kernel function: fentry */
 };
 
 struct hook {
@@ -36,8 +37,9 @@ struct hook {
 	unsigned int min_args;
 	unsigned int max_args;
 	bool indispensable;
-	const char *map;   /* HOOK_SWEEP: that map */
-	const char *lacks; /* attached, but with this less than newer kernels have */
+	const char *map;      /* HOOK_SWEEP: that map */
+	const char *function; /* HOOK_ENTRY: that one; name: what it is in the session */
+	const char *lacks;    /* attached, but with this less than newer kernels have */
 	/* In the session, too, if this variant tells more than the others: core/offers.c */
 	const char *refinement;
 	uint32_t shows; /* answers of this host: SW_F_ICMP_TELLS and its like */
@@ -45,6 +47,12 @@ struct hook {
 	bool with_registers;
 	bool without_registers;
 };
+
+/* Arguments of the tracepoint */
+#define KFREE_SKB_WITH_REASON 3
+
+static const char does_not_have[] = "this kernel does not have it";
+static const char refuses_entries[] = "this kernel refuses fentry programs";
 
 static const struct hook all_hooks[] = {
 	{.program = "inet_sock_set_state", .name = "inet_sock_set_state", .indispensable = true},
@@ -62,13 +70,32 @@ static const struct hook all_hooks[] = {
 	 .max_args = 2,
 	 .lacks = "this kernel gives no reason for a drop"},
 	/* The reason came with 5.17, the socket that was to have it with 6.11. */
-	{.program = "kfree_skb", .name = "kfree_skb", .min_args = 3, .max_args = 3},
+	{.program = "kfree_skb",
+	 .name = "kfree_skb",
+	 .min_args = KFREE_SKB_WITH_REASON,
+	 .max_args = KFREE_SKB_WITH_REASON},
 	{.program = "kfree_skb_sk",
 	 .name = "kfree_skb",
 	 .min_args = 4,
 	 .refinement = "kfree_skb:rx_sk"},
 	/* 6.11, and in stable kernels as of 6.1 */
 	{.program = "icmp_send", .name = "icmp_send", .min_args = 3, .shows = SW_F_ICMP_TELLS},
+	/* Without it the next two prove nothing. */
+	{.program = "nf_ct_attach",
+	 .name = "nf_ct_attach",
+	 .kind = HOOK_ENTRY,
+	 .function = "nf_ct_attach",
+	 .shows = SW_F_RESET_TELLS},
+	{.program = "icmp_send_entry",
+	 .name = "icmp_send",
+	 .kind = HOOK_ENTRY,
+	 .function = "__icmp_send",
+	 .shows = SW_F_ICMP_TELLS},
+	{.program = "icmp6_send",
+	 .name = "icmp6_send",
+	 .kind = HOOK_ENTRY,
+	 .function = "icmp6_send",
+	 .shows = SW_F_ICMP6_TELLS},
 	{.program = "consume_skb", .name = "consume_skb", .kind = HOOK_VICTIMS},
 	{.program = "look", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "handshakes"},
 	{.program = "look_fresh",
@@ -144,14 +171,43 @@ static bool has_registers(const struct btf *btf)
 	return false;
 }
 
+/*
+ * Why nothing is to be attached to the entry of functions, NULL if it is. A kernel may
+ * have all types and refuse any such program, as one does whose text nobody may change:
+ * so the smallest is loaded. What such programs tell is told with the reason of a drop.
+ */
+static const char *why_no_entries(const struct btf *btf)
+{
+	const struct bpf_insn program[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
+	int fd, id = btf__find_by_name_kind(btf, "nf_ct_attach", BTF_KIND_FUNC);
+
+	if (id < 0)
+		return "it takes nf_ct_attach";
+	if (tracepoint_args(btf, "kfree_skb") < KFREE_SKB_WITH_REASON)
+		return "it takes a kfree_skb with a reason";
+	opts.attach_btf_id = id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "has_entries", "GPL", program,
+			   sizeof(program) / sizeof(*program), &opts);
+	if (fd < 0)
+		return refuses_entries;
+	(void)close(fd);
+	return NULL;
+}
+
 /* What decides, found out once. */
 struct kernel {
 	struct btf *btf;
 	bool has_registers;
+	const char *no_entries; /* why not, NULL: it has */
 };
 
 /* 0 if this kernel can run it, -E2BIG if another variant is the one that fits,
- * -ENOENT if there is nothing to attach to, -EALREADY if it is not needed. */
+ * -ENOENT if there is nothing to attach to, -EOPNOTSUPP if nothing may be attached
+ * there, -EALREADY if it is not needed. */
 static int check(const struct kernel *kernel, const struct hook *hook)
 {
 	const struct btf *btf = kernel->btf;
@@ -177,6 +233,13 @@ static int check(const struct kernel *kernel, const struct hook *hook)
 		if (btf__find_by_name_kind(btf, "bpf_iter__tcp", BTF_KIND_STRUCT) < 0)
 			return -ENOENT;
 		return 0;
+	case HOOK_ENTRY:
+		/* A tracepoint of that name costs less. */
+		if (tracepoint_args(btf, hook->name) >= 0)
+			return -EALREADY;
+		if (btf__find_by_name_kind(btf, hook->function, BTF_KIND_FUNC) < 0)
+			return -ENOENT;
+		return kernel->no_entries ? -EOPNOTSUPP : 0;
 	case HOOK_SYSCALL:
 		/* Whether it is there is known when it is attached. */
 		if (hook->with_registers && !kernel->has_registers)
@@ -274,6 +337,7 @@ int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
 	if (!kernel.btf)
 		return -ENOENT;
 	kernel.has_registers = has_registers(kernel.btf);
+	kernel.no_entries = why_no_entries(kernel.btf);
 	result = preallocate(object, kernel.btf);
 	for (unsigned int i = 0; i < HOOK_COUNT; i++) {
 		const struct hook *hook = &all_hooks[i];
@@ -285,10 +349,10 @@ int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
 		(void)bpf_program__set_autoload(
 			bpf_object__find_program_by_name(object, hook->program), false);
 		if (err)
-			why_not = "this kernel does not have it";
+			why_not = err == -EOPNOTSUPP ? kernel.no_entries : does_not_have;
 		if (hook->refinement)
 			(void)session_add_hook(session, hook->refinement, why_not);
-		if (err == -EALREADY || (err == -E2BIG && has_fitting_variant(&kernel, hook)))
+		if (err == -EALREADY || (err && has_fitting_variant(&kernel, hook)))
 			continue;
 		note_once(session, hook, why_not);
 		if (err && hook->indispensable)
@@ -355,6 +419,15 @@ static int attach_plain(struct bpf_program *program, struct bpf_link **ret_link)
 	return 0;
 }
 
+/* An ICMP error that is meant to be sent is confirmed by nf_ct_attach, which shows RSTs. */
+static int attach_entry(struct hooks *hooks, struct bpf_program *program, uint32_t shows,
+			struct bpf_link **ret_link)
+{
+	if (shows != SW_F_RESET_TELLS && !(hooks->answers_told & SW_F_RESET_TELLS))
+		return -EOPNOTSUPP;
+	return attach_plain(program, ret_link);
+}
+
 static int attach(struct hooks *hooks, struct bpf_object *object, const struct hook *hook)
 {
 	struct bpf_program *program = bpf_object__find_program_by_name(object, hook->program);
@@ -367,6 +440,9 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 		break;
 	case HOOK_SWEEP:
 		err = attach_sweep(object, program, hook->map, link);
+		break;
+	case HOOK_ENTRY:
+		err = attach_entry(hooks, program, hook->shows, link);
 		break;
 	default:
 		err = attach_plain(program, link);
@@ -392,6 +468,15 @@ static int try_victims(struct hooks *hooks, struct bpf_object *object)
 	return err ? err : hooks_name_victims(hooks, object, false);
 }
 
+/* Kernels that load programs for the entry of functions may yet be unable to attach
+ * them: those of arm64 before 6.0, with an errno (ENOTSUPP) that has no words. */
+static const char *why_not_attached(const struct hook *hook, int err)
+{
+	if (err)
+		return hook->kind == HOOK_ENTRY ? refuses_entries : strerror(-err);
+	return hook->lacks ? hook->lacks : "";
+}
+
 int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session *session)
 {
 	for (size_t i = 0; i < HOOK_COUNT; i++) {
@@ -404,7 +489,7 @@ int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session 
 			err = try_victims(hooks, object);
 		else
 			err = attach(hooks, object, hook);
-		note_once(session, hook, err ? strerror(-err) : hook->lacks ? hook->lacks : "");
+		note_once(session, hook, why_not_attached(hook, err));
 		if (hook->refinement)
 			(void)session_add_hook(session, hook->refinement,
 					       err ? strerror(-err) : "");
