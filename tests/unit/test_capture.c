@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "store/batch.h"
+#include "core/batch.h"
 #include "store/capture.h"
 #include "store/writer.h"
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "captures.h"
-#include "store/batch.h"
+#include "core/batch.h"
 #include "store/row.h"
 #include "store/writer.h"
 

@@ -21,6 +21,7 @@
 #include "source/exchange.h"
 #include "source/hooks.h"
 #include "source/host.h"
+#include "source/inflow.h"
 #include "source/kernel_names.h"
 #include "source/knobs.h"
 #include "source/libbpf_log.h"
@@ -73,23 +74,19 @@
 #define TOLD_MIN	5
 #define TOLD_PER_PORT	20
 
-/* Records handled before signals and timers get their turn. */
-#define DRAIN_BUDGET 65536
-
 struct live {
 	struct source source;
 	struct session session;
 	struct synwatch *skeleton;
 	struct hooks hooks;
-	struct ring_buffer *ring;
+	struct inflow *inflow;
 	struct kernel_names *names;
 	int epoll_fd;
 	int signal_fd;
 	int timer_fd;
 	uint64_t duration_ns;
 	const struct source_events *events; /* while running */
-	unsigned int drained;
-	uint64_t newest_ns; /* time of the last record */
+	uint64_t newest_ns;		    /* time of the last record */
 	uint64_t last_sweep_ns;
 	uint64_t last_counts_ns;
 	int64_t wall_offset_ns;
@@ -113,7 +110,7 @@ static void on_name(void *ctx, enum sw_name_of of, uint64_t number, const char *
 	deliver(live, &name.header, SW_NAME, sizeof(name), live->newest_ns);
 }
 
-static int on_record(void *ctx, void *data, size_t size)
+static void on_record(void *ctx, const void *data, size_t size)
 {
 	const struct sw_handshake *record = data;
 	struct live *live = ctx;
@@ -125,17 +122,6 @@ static int on_record(void *ctx, void *data, size_t size)
 	else if (record->flags & SW_F_DROP)
 		kernel_names_of_drop(live->names, &record->drop);
 	live->events->record(live->events->ctx, data, size);
-	return ++live->drained < DRAIN_BUDGET ? 0 : -EAGAIN;
-}
-
-/* Returns 0 when the ring is empty, -EAGAIN when the budget ran out first. */
-static int drain(struct live *live)
-{
-	int err;
-
-	live->drained = 0;
-	err = ring_buffer__consume(live->ring);
-	return err < 0 ? err : 0;
 }
 
 /* What is overdue, and what listeners threw away, arrives through the ring like
@@ -185,12 +171,12 @@ static void look_around(struct live *live, uint64_t now)
 static int turn(struct live *live)
 {
 	uint64_t now = clock_monotonic_ns();
-	bool empty = drain(live) == 0;
+	bool empty = inflow_drain(live->inflow) == 0;
 
 	if (now - live->last_sweep_ns >= SWEEP_NS) {
 		live->last_sweep_ns = now;
 		sweep(live, now);
-		empty = drain(live) == 0;
+		empty = inflow_drain(live->inflow) == 0;
 	}
 	/* Records that came while it was drained are younger than now. */
 	if (now - live->last_counts_ns >= COUNTS_NS)
@@ -233,7 +219,7 @@ static int live_run(struct source *source, const struct source_events *events, u
 	sweep(live, clock_monotonic_ns());
 	/* Nothing new from here on; then what is still in the ring. */
 	hooks_done(&live->hooks);
-	while (drain(live) == -EAGAIN)
+	while (inflow_drain(live->inflow) == -EAGAIN)
 		;
 	*ret_end_ns = clock_monotonic_ns();
 	look_around(live, *ret_end_ns);
@@ -251,7 +237,7 @@ static void live_free(struct source *source)
 	const int fds[] = {live->epoll_fd, live->signal_fd, live->timer_fd};
 
 	hooks_done(&live->hooks);
-	ring_buffer__free(live->ring);
+	inflow_free(live->inflow);
 	kernel_names_free(live->names);
 	synwatch__destroy(live->skeleton);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
@@ -388,11 +374,9 @@ static int attach(struct live *live, struct obstacle *why)
 	int err = -ENOMEM;
 
 	live->names = kernel_names_new(on_name, live);
-	if (live->names) {
-		live->ring = ring_buffer__new(bpf_map__fd(live->skeleton->maps.records), on_record,
-					      live, /* opts= */ NULL);
-		err = live->ring ? 0 : -errno;
-	}
+	if (live->names)
+		err = inflow_open(bpf_map__fd(live->skeleton->maps.records), on_record, live,
+				  &live->inflow);
 	if (!err)
 		err = hooks_attach(&live->hooks, live->skeleton->obj, &live->session);
 	if (err)
@@ -493,7 +477,7 @@ static int open_loop(struct live *live)
 	if (live->epoll_fd < 0 || live->signal_fd < 0 || live->timer_fd < 0 ||
 	    timerfd_settime(live->timer_fd, 0, &tick, NULL))
 		return -errno;
-	err = watch_fd(live, ring_buffer__epoll_fd(live->ring), EPOLLIN);
+	err = watch_fd(live, inflow_fd(live->inflow), EPOLLIN);
 	if (!err)
 		err = watch_fd(live, live->signal_fd, EPOLLIN);
 	if (!err)

@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 #include "cli/log.h"
-#include "store/batch.h"
+#include "core/batch.h"
 #include "store/writer.h"
 #include "synwatch/record.h"
 

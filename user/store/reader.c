@@ -11,7 +11,7 @@
 
 #include "cli/log.h"
 #include "core/decode.h"
-#include "store/batch.h"
+#include "core/batch.h"
 #include "store/database.h"
 #include "store/matches.h"
 #include "store/readonly.h"

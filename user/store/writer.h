@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "core/session.h"
-#include "store/batch.h"
+#include "core/batch.h"
 
 struct writer_options {
 	const char *path;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Records on their way into a capture, one after the other in one piece of memory. */
-#ifndef SYNWATCH_STORE_BATCH_H
-#define SYNWATCH_STORE_BATCH_H
+/* Records that wait, one after the other in one piece of memory: to be told, or to be written
+ * into a capture. */
+#ifndef SYNWATCH_CORE_BATCH_H
+#define SYNWATCH_CORE_BATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,4 +30,4 @@ struct batch {
 bool batch_put(struct batch *batch, uint64_t advance_ns, const void *data, uint32_t size,
 	       size_t max);
 
-#endif /* SYNWATCH_STORE_BATCH_H */
+#endif /* SYNWATCH_CORE_BATCH_H */

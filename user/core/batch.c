@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "store/batch.h"
+#include "core/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
