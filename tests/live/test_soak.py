@@ -250,12 +250,14 @@ def check_counts(done, watching):
 
 
 def check_capture(watching):
-    """Whole, and no larger than it may be."""
+    """Whole, and no larger than it may be. Whose end the kernel has not run the programs for
+    has none in it."""
     size = sum(path.stat().st_size for path in watching.path.parent.glob("soak.db*"))
     assert size <= MAX_SIZE, size
     with contextlib.closing(sqlite3.connect(watching.path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert db.execute("SELECT count(*) FROM handshake WHERE NOT ended").fetchall() == [(0,)]
+        unended, = db.execute("SELECT count(*) FROM handshake WHERE NOT ended").fetchone()
+        assert unended <= watching.lost["missed"], unended
     replayed = subprocess.run([program(), "--json", "read", watching.path], timeout=TIMEOUT,
                               capture_output=True, text=True, check=True)
     lines = [json.loads(line)["type"] for line in replayed.stdout.splitlines()]
@@ -289,7 +291,8 @@ def test_soak(lab, watching):
     print(f"{sum(done.values())} handshakes in {SECONDS} s, PIDs reused: {reused}, clock steps: "
           f"{watching.shift.steps}, bytes at the end: {samples[-1][1]}, grown: {grown:.0f}, "
           f"descriptors: {descriptors}, lost: {dict(watching.lost)}")
-    assert watching.hanging == set(), "stalled, and never ended"
+    # Until it is overdue nobody can know that an end was missed whose socket is gone.
+    assert len(watching.hanging) <= watching.lost["missed"], "stalled, and never ended"
     check_counts(done, watching)
     print("capture:", check_capture(watching))
     assert watching.lost["ring"] == watching.lost["map_full"] == 0, dict(watching.lost)
