@@ -191,7 +191,7 @@ static __always_inline bool tuple_of_address(const struct connecting *c, struct 
 	if (c->length < SOCKADDR_IN_MIN ||
 	    bpf_probe_read_user(&address, 8, (const void *)c->address))
 		return false;
-	tuple_of_sock((const void *)c->sk, tuple);
+	tuple_of_sock((const void *)c->sk, false, tuple);
 	tuple->rport = bpf_ntohs(address.sin6_port);
 	if (address.sin6_family == AF_INET) {
 		tuple->family = 4;
@@ -228,7 +228,7 @@ static __always_inline void connect_report(const struct connecting *c, long ret)
 	record->err = ret;
 	record->tuple = tuple;
 	owner_of_current(&record->owner);
-	timer_of_sock(sk, &record->timer, &flags);
+	timer_of_sock(sk, false, &record->timer, &flags);
 	ports_of_netns(sk, &record->port_low, &record->port_high);
 	record->old_state = c->closed_unsent ? TCP_SYN_SENT : TCP_CLOSE;
 	record->new_state = TCP_CLOSE;

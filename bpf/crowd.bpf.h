@@ -102,6 +102,7 @@ static __always_inline struct crowd *crowd_at(const struct sw_tuple *tuple, cons
 	struct crowd *crowd = bpf_map_lookup_elem(&crowds, &key);
 
 	if (!crowd) {
+		swept[SW_SWEPT_CROWDS].entered = true;
 		(void)bpf_map_update_elem(&crowds, &key, &crowd_none, BPF_NOEXIST);
 		crowd = bpf_map_lookup_elem(&crowds, &key);
 	}
@@ -231,6 +232,7 @@ static __always_inline void crowd_look(const struct port_key *key, struct crowd 
 	__u64 now = bpf_ktime_get_ns();
 	struct sw_crowd *record;
 
+	swept[SW_SWEPT_CROWDS].seen = true;
 	if (!crowd->begin_ns || (!flushing && now - crowd->begin_ns < NSEC_PER_SEC))
 		return;
 	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);

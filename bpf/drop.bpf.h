@@ -108,7 +108,7 @@ static __always_inline const struct sock *sock_of_isn(const struct segment *segm
 	if (!key)
 		return 0;
 	sk = (const void *)*key;
-	tuple_of_sock(sk, &tuple);
+	tuple_of_sock(sk, false, &tuple);
 	return is_same_flight(&tuple, segment) ? sk : 0;
 }
 
@@ -176,7 +176,7 @@ static __always_inline void drop_tell_client(const struct segment *segment,
 					     const struct sock *sk, __u64 listener)
 {
 	if (h) {
-		handshake_note_drop(h, drop, sock_retransmits(sk),
+		handshake_note_drop(h, drop, sock_retransmits(sk, false),
 				    drop->where == SW_DROP_OUTPUT &&
 					    BPF_CORE_READ(sk, sk_lock.owned));
 		h->listener = listener;
@@ -188,8 +188,8 @@ static __always_inline void drop_tell_client(const struct segment *segment,
 /* --- from its handshake --- */
 
 /* A drop from before the ISN was known here. */
-static __always_inline void handshake_claim_stray(const struct sock *sk, struct handshake *h,
-						  __u32 isn)
+static __always_inline void handshake_claim_stray(const struct sock *sk, bool own,
+						  struct handshake *h, __u32 isn)
 {
 	struct stray *stray = bpf_map_lookup_elem(&strays, &isn);
 	struct segment segment = {};
@@ -200,7 +200,7 @@ static __always_inline void handshake_claim_stray(const struct sock *sk, struct 
 	segment.what = stray->drop.what;
 	segment.sport = stray->sport;
 	segment.dport = stray->dport;
-	tuple_of_sock(sk, &tuple);
+	tuple_of_sock(sk, own, &tuple);
 	if (!is_same_flight(&tuple, &segment))
 		return;
 	/* it came before the retry that claims it */
@@ -210,32 +210,32 @@ static __always_inline void handshake_claim_stray(const struct sock *sk, struct 
 }
 
 /* From the first retry on, drops find it by its ISN. */
-static __always_inline void handshake_take_off(const struct sock *sk, struct handshake *h)
+static __always_inline void handshake_take_off(const struct sock *sk, bool own, struct handshake *h)
 {
 	__u64 key = (__u64)sk;
 	__u32 isn;
 
 	if (h->in_flight)
 		return;
-	isn = sock_isn(sk);
+	isn = sock_isn(sk, own);
 	h->isn = isn;
 	h->in_flight = true;
 	if (bpf_map_update_elem(&flights, &isn, &key, BPF_ANY))
 		count(map_full);
-	handshake_claim_stray(sk, h, isn);
+	handshake_claim_stray(sk, own, h, isn);
 }
 
 /* At its end, its entry taken out: the sweep, on another CPU, may have put it into
  * flights after this copy of the entry was made. Only what is due is looked at. */
-static __always_inline void handshake_land_at_end(const struct sock *sk, struct handshake *h,
-						  __u64 now)
+static __always_inline void handshake_land_at_end(const struct sock *sk, bool own,
+						  struct handshake *h, __u64 now)
 {
 	__u32 isn = h->isn;
 
 	if (!h->in_flight) {
 		if (now < h->due_ns)
 			return;
-		isn = sock_isn(sk);
+		isn = sock_isn(sk, own);
 	}
 	bpf_map_delete_elem(&flights, &isn);
 }

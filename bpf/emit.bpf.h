@@ -33,25 +33,21 @@ static __always_inline struct sw_totals *totals_here(void)
 	})
 #define count(field) count_more(field, 1)
 
-/* floor(log2(value)), 0 for 0; without a loop, for old verifiers. */
+/* floor(log2(value)), 0 for 0: one less than the bits that are set once all below the
+ * highest are. Branches would be 32 ways to the verifier, and a loop more than old ones
+ * take. */
 static __always_inline __u32 log2_u32(__u32 value)
 {
-	__u32 result = 0;
-
-#define LOG2_STEP(bits)                   \
-	do {                              \
-		if (value >> (bits)) {    \
-			value >>= (bits); \
-			result += (bits); \
-		}                         \
-	} while (0)
-	LOG2_STEP(16);
-	LOG2_STEP(8);
-	LOG2_STEP(4);
-	LOG2_STEP(2);
-	LOG2_STEP(1);
-#undef LOG2_STEP
-	return result;
+	value |= 1;
+	value |= value >> 1;
+	value |= value >> 2;
+	value |= value >> 4;
+	value |= value >> 8;
+	value |= value >> 16;
+	value -= value >> 1 & 0x55555555;
+	value = (value & 0x33333333) + (value >> 2 & 0x33333333);
+	value = (value + (value >> 4)) & 0x0f0f0f0f;
+	return (value * 0x01010101 >> 24) - 1;
 }
 
 static __always_inline void count_healthy(__u64 latency_ns)
@@ -61,7 +57,6 @@ static __always_inline void count_healthy(__u64 latency_ns)
 
 	if (!here)
 		return;
-	__sync_fetch_and_add(&here->healthy, 1);
 	__sync_fetch_and_add(&here->latency[log2_u32(us >> 32 ? ~0U : us) & (SW_LATENCY_SLOTS - 1)],
 			     1);
 }
@@ -97,17 +92,31 @@ static __always_inline bool emit_has_room(void)
 	       bpf_ringbuf_query(&records, BPF_RB_RING_SIZE) / 2;
 }
 
+/* Where the ring was when the reader was last woken. */
+__u64 woken_at = 0;
+
 /* Under a stream of everything, waking the reader for each record would cost
  * more than the record: the reader looks by itself now and then, and is woken
- * only when much is waiting. */
+ * when much is waiting; if it is still at it, not again before as much has come. */
+static __always_inline bool emit_wakes(void)
+{
+	__u64 position;
+
+	if (bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) < config.wakeup_bytes)
+		return false;
+	position = bpf_ringbuf_query(&records, BPF_RB_PROD_POS);
+	if (position - woken_at < config.wakeup_bytes)
+		return false;
+	woken_at = position;
+	return true;
+}
+
 static __always_inline void emit_submit(void *record)
 {
 	__u64 flags = 0;
 
 	if (config.wakeup_bytes)
-		flags = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= config.wakeup_bytes
-				? BPF_RB_FORCE_WAKEUP
-				: BPF_RB_NO_WAKEUP;
+		flags = emit_wakes() ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	bpf_ringbuf_submit(record, flags);
 }
 

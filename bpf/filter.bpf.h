@@ -182,13 +182,24 @@ static __always_inline enum filter_result filter_tuple(const struct sw_tuple *tu
 	return FILTER_ACCEPT;
 }
 
-static __always_inline enum filter_result filter_sock(const struct sock *sk)
+static __always_inline enum filter_result filter_sock(const struct sock *sk, bool own)
 {
 	struct sw_tuple tuple = {};
 
 	if (!(config.filters & FILTER_TUPLE))
 		return FILTER_ACCEPT;
-	tuple_of_sock(sk, &tuple);
+	tuple_of_sock(sk, own, &tuple);
+	return filter_tuple(&tuple);
+}
+
+/* The same, by tuple_of_living_sock(). */
+static __always_inline enum filter_result filter_living_sock(const struct sock *sk)
+{
+	struct sw_tuple tuple = {};
+
+	if (!(config.filters & FILTER_TUPLE))
+		return FILTER_ACCEPT;
+	tuple_of_living_sock(sk, &tuple);
 	return filter_tuple(&tuple);
 }
 

@@ -8,9 +8,12 @@ static __always_inline void segment_dropped(const struct sk_buff *skb,
 					    const struct sock *rx_sk, const struct answer *answer)
 {
 	const struct sock *sk, *owner;
-	struct handshake *h = handshake_of_segment(skb, segment, rx_sk, &sk);
+	struct handshake *h;
 
 	drop_locate(skb, rx_sk, segment, drop);
+	forget(*drop);
+	h = handshake_of_segment(skb, segment, rx_sk, &sk);
+	forget(sk);
 	drop_tell_client(segment, drop, h, sk, 0);
 	owner = BPF_CORE_READ(skb, sk);
 	if (segment->what == SW_DROP_SYNACK && drop->where == SW_DROP_OUTPUT && owner &&
@@ -121,6 +124,9 @@ static __always_inline void segment_freed(const struct sk_buff *skb, const void 
 	if (is_consumed(reason) || is_copy(reason) ||
 	    !segment_of_skb(skb, listener_of_sock(rx_sk), &segment))
 		return;
+	forget(segment);
+	forget(answer);
+	forget(rx_sk);
 	if (!segment_concerns(names_receiver ? rx_sk : listener_of_segment(skb, &segment), &segment,
 			      &answer, place, reason))
 		return;
@@ -132,6 +138,7 @@ static __always_inline void segment_freed(const struct sk_buff *skb, const void 
 	 * it: these answer past icmp_send() and the like (nf_reject_skb_v4_unreach()). */
 	if (skb_dst_of(skb))
 		answer.flags |= answers_told;
+	forget(answer);
 	drop.place = (__u64)place;
 	drop.reason = reason;
 	drop.what = segment.what;

@@ -30,11 +30,12 @@ static __always_inline __u64 due_at(__u64 now, const struct sw_timer *timer, __u
 
 /* The first SYN: at connect(), unless TCP_FASTOPEN_CONNECT put it off until the
  * first write. 0: it has not been sent. */
-static __always_inline __u64 syn_time(const struct sock *sk, const struct handshake *h, __u64 now)
+static __always_inline __u64 syn_time(const struct sock *sk, bool own, const struct handshake *h,
+				      __u64 now)
 {
 	__u64 age;
 
-	if (!sock_syn_age(sk, now, &age))
+	if (!sock_syn_age(sk, own, now, &age))
 		return 0;
 	/* retrans_stamp may be coarse (1 ms) */
 	if (now - age > h->start_ns + 2 * NSEC_PER_MSEC)
@@ -42,16 +43,16 @@ static __always_inline __u64 syn_time(const struct sock *sk, const struct handsh
 	return h->start_ns;
 }
 
-static __always_inline __u32 syn_elapsed_ms(const struct sock *sk, __u64 now)
+static __always_inline __u32 syn_elapsed_ms(const struct sock *sk, bool own, __u64 now)
 {
 	__u64 age;
 
-	return sock_syn_age(sk, now, &age) ? age / NSEC_PER_MSEC : 0;
+	return sock_syn_age(sk, own, now, &age) ? age / NSEC_PER_MSEC : 0;
 }
 
 /* Everything a record of any client kind says. */
 static __always_inline void handshake_fill(struct sw_handshake *record, const struct sock *sk,
-					   const struct handshake *h)
+					   bool own, const struct handshake *h)
 {
 	__u32 flags = h->flags;
 	__u16 retries_sent;
@@ -61,17 +62,17 @@ static __always_inline void handshake_fill(struct sw_handshake *record, const st
 	record->owner = h->owner;
 	record->owners = h->owners;
 	record->syn_sent = h->syn_sent;
-	tuple_of_sock(sk, &record->tuple);
-	timer_of_sock(sk, &record->timer, &flags);
+	tuple_of_sock(sk, own, &record->tuple);
+	timer_of_sock(sk, own, &record->timer, &flags);
 	if (record->timer.retransmits < h->retransmits)
 		record->timer.retransmits = h->retransmits;
 	retries_sent = h->syn_sent - !(h->flags & SW_F_FIRST_UNSENT);
 	if (record->timer.retransmits > retries_sent)
 		record->syn_unsent = record->timer.retransmits - retries_sent;
-	record->syn_ns = syn_time(sk, h, record->header.time_ns);
-	record->timer.elapsed_ms = syn_elapsed_ms(sk, record->header.time_ns);
-	record->sk_err = BPF_CORE_READ(sk, sk_err);
-	record->sk_err_soft = BPF_CORE_READ(sk, sk_err_soft);
+	record->syn_ns = syn_time(sk, own, h, record->header.time_ns);
+	record->timer.elapsed_ms = syn_elapsed_ms(sk, own, record->header.time_ns);
+	record->sk_err = LOAD(own, sk, sk_err);
+	record->sk_err_soft = LOAD(own, sk, sk_err_soft);
 	if (record->sk_err_soft == h->old_soft)
 		record->sk_err_soft = 0;
 	record->drop = h->drop;
@@ -80,28 +81,29 @@ static __always_inline void handshake_fill(struct sw_handshake *record, const st
 	record->err = h->err;
 	if (h->has_err)
 		flags |= SW_F_ERR;
-	icmp_of_sock(sk, h->old_errors, &record->icmp, &flags);
-	if (BPF_CORE_READ(sk, sk_lock.owned))
+	icmp_of_sock(sk, own, h->old_errors, &record->icmp, &flags);
+	if (LOAD(own, sk, sk_lock.owned))
 		flags |= SW_F_TASK;
 	record->flags = flags;
 }
 
 /* Known from the first SYN on; before, what is there is stale. */
-static __always_inline void handshake_isn(struct sw_handshake *record, const struct sock *sk)
+static __always_inline void handshake_isn(struct sw_handshake *record, const struct sock *sk,
+					  bool own)
 {
 	if (!record->syn_ns)
 		return;
-	record->isn = sock_isn(sk);
+	record->isn = sock_isn(sk, own);
 	record->flags |= SW_F_ISN;
 }
 
 /* The source port is known from connect()'s second half on: the filters that
  * had to wait for it are decided at the first event after. */
-static __always_inline bool handshake_refused(const struct sock *sk, struct handshake *h)
+static __always_inline bool handshake_refused(const struct sock *sk, bool own, struct handshake *h)
 {
 	if (!(config.filters & FILTER_PORTS) || !h->undecided)
 		return false;
-	switch (filter_sock(sk)) {
+	switch (filter_sock(sk, own)) {
 	case FILTER_REFUSE:
 		return true;
 	case FILTER_ACCEPT:
@@ -115,7 +117,7 @@ static __always_inline bool handshake_refused(const struct sock *sk, struct hand
  * another whose memory this is now. How it ended is not known any more. */
 static __always_inline void handshake_enter(__u64 key, const struct handshake *h)
 {
-	long err = bpf_map_update_elem(&handshakes, &key, h, BPF_NOEXIST);
+	long err = handshake_put(key, h, BPF_NOEXIST);
 	struct handshake *ended;
 
 	if (err == -EEXIST) {
@@ -123,7 +125,7 @@ static __always_inline void handshake_enter(__u64 key, const struct handshake *h
 		if (ended)
 			handshake_forget(key, ended);
 		count(missed);
-		err = bpf_map_update_elem(&handshakes, &key, h, BPF_ANY);
+		err = handshake_put(key, h, BPF_ANY);
 	}
 	if (err)
 		count(map_full);
@@ -138,18 +140,20 @@ static __always_inline void opening_fill(struct opening *opening, const struct s
 	opening->old_soft = sk->sk_err_soft;
 	opening->undecided = undecided;
 	opening->streamed = config.stream_all && !undecided;
-	opening->racing = false;
 	owner_of_current(&opening->owner);
-	race_enter(sk, opening);
 }
 
 static __always_inline void handshake_emit_open(const struct sock *sk, const struct handshake *h)
 {
-	struct sw_handshake *record = emit_reserve(SW_OPEN, h->start_ns);
+	struct sw_handshake *record;
 
+	sk = sock_own(sk);
+	if (!sk)
+		return;
+	record = emit_reserve(SW_OPEN, h->start_ns);
 	if (!record)
 		return;
-	handshake_fill(record, sk, h);
+	handshake_fill(record, sk, OWN, h);
 	/* Nothing has been sent yet; what these say is of an earlier attempt. */
 	record->syn_ns = 0;
 	record->syn_unsent = 0;
@@ -161,38 +165,44 @@ static __always_inline void handshake_emit_open(const struct sock *sk, const str
 	emit_submit(record);
 }
 
+/* No slot was free, or everything is streamed. */
+static __noinline void handshake_open_entry(const struct sock *sk, const struct fresh *slot,
+					    __u64 cookie, bool undecided)
+{
+	struct handshake h = {};
+
+	if (slot)
+		__builtin_memcpy(&h, &slot->opening, sizeof(slot->opening));
+	else
+		opening_fill((struct opening *)&h, sk, cookie, undecided);
+	handshake_begin(&h);
+	if (!slot)
+		handshake_enter((__u64)sk, &h);
+	if (h.streamed)
+		handshake_emit_open(sk, &h);
+}
+
 /* CLOSE -> SYN_SENT, in the context of the task that called connect(). */
 static __always_inline void handshake_open(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
-	struct handshake h = {};
 	enum filter_result result;
 	struct fresh *slot;
 	__u64 cookie;
 
 	if (!filter_role(SW_FILTER_CLIENT) || !filter_current())
 		return;
-	result = filter_sock(sk);
+	result = filter_living_sock(sk);
 	if (result == FILTER_REFUSE)
 		return;
 	cookie = sock_identify(sk);
 	slot = fresh_claim(cookie);
 	if (slot) {
-		slot->key = key;
+		slot->key = (__u64)sk;
 		opening_fill(&slot->opening, sk, cookie, result == FILTER_UNDECIDED);
 		fresh_publish(slot);
-		if (!config.stream_all || !slot->opening.streamed)
-			return;
-		__builtin_memcpy(&h, &slot->opening, sizeof(slot->opening));
-	} else {
-		opening_fill((struct opening *)&h, sk, cookie, result == FILTER_UNDECIDED);
 	}
-	handshake_begin(&h);
-	/* No slot was free. */
-	if (!slot)
-		handshake_enter(key, &h);
-	if (h.streamed)
-		handshake_emit_open(sk, &h);
+	if (!slot || config.stream_all)
+		handshake_open_entry(sk, slot, cookie, result == FILTER_UNDECIDED);
 }
 
 static __always_inline bool adopt_owner(struct handshake *h, const struct sw_seed_owner *owner)
@@ -215,14 +225,14 @@ static __always_inline bool handshake_adopt(const struct sock *sk, struct handsh
 	__u64 age;
 
 	if (!filter_role(SW_FILTER_CLIENT) || !adopt_owner(h, owner) ||
-	    filter_sock(sk) == FILTER_REFUSE)
+	    filter_sock(sk, OWN) == FILTER_REFUSE)
 		return false;
 	h->start_ns = now;
-	if (sock_syn_age(sk, now, &age))
+	if (sock_syn_age(sk, OWN, now, &age))
 		h->start_ns -= age;
 	h->cookie = sock_identify(sk);
 	h->flags |= SW_F_ADOPTED;
-	h->retransmits = sock_retransmits(sk);
+	h->retransmits = sock_retransmits(sk, OWN);
 	/* As if all had been sent, nobody counted; the one under way comes on top. */
 	h->syn_sent = h->retransmits + !retrying;
 	return true;
@@ -252,7 +262,7 @@ static __always_inline struct handshake *handshake_find(const struct sock *sk, _
 	struct handshake adopted = {};
 
 	if (h && !handshake_is_stale(sk, h)) {
-		if (!handshake_refused(sk, h))
+		if (!handshake_refused(sk, OWN, h))
 			return h;
 		handshake_forget(key, h);
 		return 0;
@@ -262,7 +272,7 @@ static __always_inline struct handshake *handshake_find(const struct sock *sk, _
 		return 0;
 	if (!handshake_adopt(sk, &adopted, now, retrying, 0))
 		return 0;
-	if (bpf_map_update_elem(&handshakes, &key, &adopted, BPF_ANY))
+	if (handshake_put(key, &adopted, BPF_ANY))
 		count(map_full);
 	return bpf_map_lookup_elem(&handshakes, &key);
 }
@@ -293,12 +303,14 @@ static __always_inline void handshake_catch_up(struct handshake *h, __u8 retrans
 static __always_inline void handshake_retry(const struct sock *sk, int err, bool has_err)
 {
 	__u64 now = bpf_ktime_get_ns();
-	struct handshake *h = handshake_find(sk, now, true);
-	__u8 retransmits = sock_retransmits(sk);
 	struct sw_handshake *record;
+	struct handshake *h;
+	__u8 retransmits;
 
+	h = sk ? handshake_find(sk, now, true) : 0;
 	if (!h)
 		return;
+	retransmits = sock_retransmits(sk, OWN);
 	if (retransmits)
 		handshake_catch_up(h, retransmits - 1);
 	if (!err) {
@@ -309,21 +321,21 @@ static __always_inline void handshake_retry(const struct sock *sk, int err, bool
 		h->flags |= SW_F_FIRST_UNSENT;
 	}
 	h->retransmits = retransmits;
-	if (sock_asked_ecn(sk))
+	if (sock_asked_ecn(sk, OWN))
 		h->flags |= SW_F_ECN;
 	h->has_err = has_err;
 	h->err = err;
 	h->streamed = true;
-	handshake_take_off(sk, h);
+	handshake_take_off(sk, OWN, h);
 	record = emit_reserve(SW_RETRY, now);
 	if (!record) {
-		h->due_ns = now; /* let the sweep tell instead */
+		handshake_set_due(h, now); /* let the sweep tell instead */
 		return;
 	}
-	handshake_fill(record, sk, h);
-	handshake_isn(record, sk);
+	handshake_fill(record, sk, OWN, h);
+	handshake_isn(record, sk, OWN);
 	record->old_state = record->new_state = TCP_SYN_SENT;
-	h->due_ns = due_at(now, &record->timer, record->flags & ~SW_F_PENDING);
+	handshake_set_due(h, due_at(now, &record->timer, record->flags & ~SW_F_PENDING));
 	emit_submit(record);
 }
 
@@ -332,26 +344,28 @@ static __always_inline void handshake_retry(const struct sock *sk, int err, bool
  * with no error on the socket and no timer. */
 static __always_inline bool closed_unsent(const struct sock *sk)
 {
-	return BPF_CORE_READ(sk, sk_lock.owned) && !BPF_CORE_READ(sk, sk_err) &&
-	       !sock_timer_pending(sk);
+	return LOAD(OWN, sk, sk_lock.owned) && !LOAD(OWN, sk, sk_err) &&
+	       !sock_timer_pending(sk, OWN);
 }
 
 /* What every record of an end says, or NULL (counted). */
-static __always_inline struct sw_handshake *
-handshake_end(const struct sock *sk, struct handshake *h, __u64 now, __u8 new_state, __u64 syn_ns)
+static __always_inline struct sw_handshake *handshake_end(const struct sock *sk, bool own,
+							  struct handshake *h, __u64 now,
+							  __u8 new_state, __u64 syn_ns)
 {
 	struct sw_handshake *record;
 
-	handshake_catch_up(h, sock_retransmits(sk));
+	handshake_catch_up(h, sock_retransmits(sk, own));
 	if (!h->in_flight)
-		handshake_claim_stray(sk, h, sock_isn(sk));
+		handshake_claim_stray(sk, own, h, sock_isn(sk, own));
+	forget(*h);
 	record = emit_reserve(SW_CLOSE, now);
 	if (!record)
 		return 0;
-	handshake_fill(record, sk, h);
+	handshake_fill(record, sk, own, h);
 	if (syn_ns)
 		record->syn_ns = syn_ns;
-	handshake_isn(record, sk);
+	handshake_isn(record, sk, own);
 	if (!config.resets_tell)
 		record->flags |= SW_F_UNTRACKED;
 	record->old_state = TCP_SYN_SENT;
@@ -364,26 +378,26 @@ handshake_end(const struct sock *sk, struct handshake *h, __u64 now, __u8 new_st
  * enters SYN_SENT long before it sends; the RTT sample of the SYN, taken just
  * before this transition unless it was retried, tells the difference.
  */
-static __always_inline __u64 handshake_latency(const struct sock *sk, const struct handshake *h,
-					       __u64 now)
+static __always_inline __u64 handshake_latency(const struct sock *sk, bool own,
+					       const struct handshake *h, __u64 now)
 {
 	__u64 latency = now - h->start_ns;
 	__u64 rtt;
 
 	if (latency < config.quiet_ns || h->retransmits)
 		return latency;
-	rtt = (__u64)(BPF_CORE_READ((const struct tcp_sock *)sk, srtt_us) >> 3) * NSEC_PER_USEC;
+	rtt = (__u64)(LOAD(own, (const struct tcp_sock *)sk, srtt_us) >> 3) * NSEC_PER_USEC;
 	return rtt && rtt < latency ? rtt : latency;
 }
 
 /* Answered. True if that is all there is to say: it was no trouble, and it has
  * been counted. ret_syn_ns: when the SYN left, for retrans_stamp is cleared. */
-static __always_inline bool handshake_answered(const struct sock *sk, struct handshake *h,
+static __always_inline bool handshake_answered(const struct sock *sk, bool own, struct handshake *h,
 					       __u64 now, __u64 *ret_syn_ns)
 {
-	__u64 latency = handshake_latency(sk, h, now);
+	__u64 latency = handshake_latency(sk, own, h, now);
 
-	race_won(sk, (const struct opening *)h);
+	race_won(sk, own, (const struct opening *)h, now);
 	*ret_syn_ns = now - latency;
 	if (h->retransmits || latency >= config.quiet_ns)
 		return false;
@@ -394,12 +408,13 @@ static __always_inline bool handshake_answered(const struct sock *sk, struct han
 
 /* Closed by its application, because a sibling got through first. True if that
  * is all there is to say: it is counted as healthy. */
-static __always_inline bool handshake_lost_race(const struct sock *sk, struct handshake *h)
+static __always_inline bool handshake_lost_race(const struct sock *sk, struct handshake *h,
+						__u64 now)
 {
-	if (!race_lost(sk, (const struct opening *)h) || BPF_CORE_READ(sk, sk_err) ||
-	    !BPF_CORE_READ(sk, sk_lock.owned))
+	if (!race_lost(sk, OWN, (const struct opening *)h, now) || LOAD(OWN, sk, sk_err) ||
+	    !LOAD(OWN, sk, sk_lock.owned))
 		return false;
-	count(healthy);
+	count(races_lost);
 	h->flags |= SW_F_COUNTED | SW_F_RACE_LOST;
 	return !h->streamed && !config.stream_all;
 }
@@ -408,14 +423,15 @@ static __always_inline bool handshake_lost_race(const struct sock *sk, struct ha
  * most handshakes. False if there is more to say. */
 static __always_inline bool fresh_answered(const struct sock *sk, struct fresh *slot)
 {
-	__u64 latency;
+	__u64 latency, now;
 
 	if (config.stream_all || slot->opening.undecided)
 		return false;
-	latency = bpf_ktime_get_ns() - slot->opening.start_ns;
+	now = bpf_ktime_get_ns();
+	latency = now - slot->opening.start_ns;
 	if (latency >= config.quiet_ns)
 		return false;
-	race_won(sk, &slot->opening);
+	race_won(sk, true, &slot->opening, now);
 	if (!fresh_take(slot))
 		return false;
 	count_healthy(latency);
@@ -431,14 +447,16 @@ static __always_inline void handshake_leave(const struct sock *sk, struct handsh
 	struct sw_handshake *record;
 	__u64 syn_ns = 0;
 
-	handshake_land_at_end(sk, h, now);
-	if (handshake_refused(sk, h))
+	handshake_land_at_end(sk, OWN, h, now);
+	if (handshake_refused(sk, OWN, h))
 		return;
-	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
+	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, OWN, h, now, &syn_ns))
 		return;
-	if (new_state == TCP_CLOSE && handshake_lost_race(sk, h))
+	if (new_state == TCP_CLOSE && handshake_lost_race(sk, h, now))
 		return;
-	record = handshake_end(sk, h, now, new_state, syn_ns);
+	forget(syn_ns);
+	forget(new_state);
+	record = handshake_end(sk, OWN, h, now, new_state, syn_ns);
 	if (!record)
 		return;
 	record->old_state = old_state;
@@ -461,12 +479,12 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
 	struct sw_handshake *record;
 	__u64 syn_ns = 0;
 
-	handshake_land_at_end(sk, h, now);
-	if (handshake_refused(sk, h))
+	handshake_land_at_end(sk, false, h, now);
+	if (handshake_refused(sk, false, h))
 		return;
-	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, h, now, &syn_ns))
+	if (new_state == TCP_ESTABLISHED && handshake_answered(sk, false, h, now, &syn_ns))
 		return;
-	record = handshake_end(sk, h, now, new_state, syn_ns);
+	record = handshake_end(sk, false, h, now, new_state, syn_ns);
 	if (!record)
 		return;
 	record->flags = (record->flags & ~SW_F_TASK) | SW_F_MISSED;
@@ -480,9 +498,9 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
  * flights, which may have been before it got there. */
 static __always_inline bool look_take_off(const struct sock *sk, struct handshake *h, __u64 key)
 {
-	__u32 isn = sock_isn(sk);
+	__u32 isn = sock_isn(sk, false);
 
-	handshake_take_off(sk, h);
+	handshake_take_off(sk, false, h);
 	if (bpf_map_lookup_elem(&handshakes, &key))
 		return true;
 	bpf_map_delete_elem(&flights, &isn);
@@ -502,6 +520,8 @@ static __always_inline void handshake_look(const __u64 *address, struct handshak
 	struct sw_handshake *record;
 	__u8 state;
 
+	swept[SW_SWEPT_HANDSHAKES].seen = true;
+	handshake_note_due(h->due_ns);
 	if (now < h->due_ns)
 		return;
 	if (sock_identity(sk) != h->cookie) {
@@ -518,17 +538,17 @@ static __always_inline void handshake_look(const __u64 *address, struct handshak
 			handshake_missed(sk, &ended, state, 0);
 		return;
 	}
-	if (handshake_refused(sk, h)) {
+	if (handshake_refused(sk, false, h)) {
 		handshake_forget(key, h);
 		return;
 	}
 	/* The SYN may be put off by TCP_FASTOPEN_CONNECT: that is no trouble. */
-	if (!syn_time(sk, h, now) && !h->streamed) {
-		h->due_ns = now + config.quiet_ns;
+	if (!syn_time(sk, false, h, now) && !h->streamed) {
+		handshake_set_due(h, now + config.quiet_ns);
 		return;
 	}
-	handshake_catch_up(h, sock_retransmits(sk));
-	if (syn_time(sk, h, now) && !look_take_off(sk, h, key))
+	handshake_catch_up(h, sock_retransmits(sk, false));
+	if (syn_time(sk, false, h, now) && !look_take_off(sk, h, key))
 		return;
 	if (!emit_has_room())
 		return; /* still due: the next sweep will tell */
@@ -541,30 +561,15 @@ static __always_inline void handshake_look(const __u64 *address, struct handshak
 		emit_discard(record);
 		return;
 	}
-	handshake_fill(record, sk, h);
-	handshake_isn(record, sk);
+	handshake_fill(record, sk, false, h);
+	handshake_isn(record, sk, false);
 	record->flags &= ~SW_F_TASK; /* nothing changed, so nobody did it */
 	record->old_state = record->new_state = state;
 	h->retransmits = record->timer.retransmits;
 	h->streamed = true;
-	h->due_ns =
-		record->syn_ns ? due_at(now, &record->timer, record->flags) : now + config.quiet_ns;
+	handshake_set_due(h, record->syn_ns ? due_at(now, &record->timer, record->flags)
+					    : now + config.quiet_ns);
 	emit_submit(record);
-}
-
-/* The same of one that has had no trouble yet: that it takes so long is some. */
-static __always_inline void fresh_look(const __u32 *index, const struct fresh *slot)
-{
-	__u64 holder = slot->holder, key = slot->key;
-	struct handshake *h;
-
-	(void)index;
-	if (!holder || holder == FRESH_BUSY ||
-	    bpf_ktime_get_ns() - slot->opening.start_ns < config.quiet_ns)
-		return;
-	h = handshake_at(key);
-	if (h)
-		handshake_look(&key, h);
 }
 
 #endif /* SYNWATCH_HANDSHAKE_BPF_H */

@@ -27,7 +27,7 @@ struct opening {
 	__u8 old_soft;	  /* sk_err_soft before this attempt; reuse keeps it */
 	bool undecided;	  /* FILTER_UNDECIDED at the start */
 	bool streamed;	  /* a record about it went out */
-	bool racing;	  /* with a sibling to another address, bpf/race.bpf.h */
+	bool reserved1;
 };
 
 struct handshake {
@@ -62,6 +62,34 @@ struct {
 	__type(value, __u64); /* the key in handshakes */
 } flights SEC(".maps");
 
+static __always_inline bool handshake_is_known(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&handshakes, &key);
+}
+
+static __always_inline void handshake_note_due(__u64 due_ns)
+{
+	struct sw_swept *map = &swept[SW_SWEPT_HANDSHAKES];
+
+	if (due_ns < map->due_ns)
+		map->due_ns = due_ns;
+}
+
+static __always_inline void handshake_set_due(struct handshake *h, __u64 due_ns)
+{
+	h->due_ns = due_ns;
+	handshake_note_due(due_ns);
+}
+
+static __always_inline long handshake_put(__u64 key, const struct handshake *h, __u64 flags)
+{
+	swept[SW_SWEPT_HANDSHAKES].entered = true;
+	handshake_note_due(h->due_ns);
+	return bpf_map_update_elem(&handshakes, &key, h, flags);
+}
+
 static __always_inline void handshake_land(struct handshake *h)
 {
 	__u32 isn = h->isn;
@@ -82,7 +110,10 @@ struct fresh {
 	struct opening opening;
 };
 
-#define FRESH_SLOTS 4096
+/* Mostly few are under way at a time: they share the first slots, which then are in the
+ * cache. */
+#define FRESH_HOT   64
+#define FRESH_SLOTS (FRESH_HOT + 4096)
 #define FRESH_WAYS  2
 #define FRESH_BUSY  ~0ULL /* being filled in; no socket's cookie */
 
@@ -100,7 +131,8 @@ bool simultaneous_open = false;
 /* Cookies are given out one after the other. */
 static __always_inline struct fresh *fresh_slot(__u64 cookie, __u32 way)
 {
-	__u32 index = ((__u32)cookie ^ way) % FRESH_SLOTS;
+	__u32 index = way ? FRESH_HOT + (__u32)cookie % (FRESH_SLOTS - FRESH_HOT)
+			  : (__u32)cookie % FRESH_HOT;
 
 	return bpf_map_lookup_elem(&fresh_handshakes, &index);
 }
@@ -143,19 +175,32 @@ static __always_inline struct fresh *fresh_claim(__u64 cookie)
 	return 0;
 }
 
+static __always_inline bool fresh_exchange(struct fresh *slot, __u64 from, __u64 to)
+{
+	return config.fresh && __sync_val_compare_and_swap(&slot->holder, from, to) == from;
+}
+
 /* An exchange, not a store: what was filled in is to be seen first. */
 static __always_inline void fresh_publish(struct fresh *slot)
 {
-	if (config.fresh)
-		(void)__sync_val_compare_and_swap(&slot->holder, FRESH_BUSY, slot->opening.cookie);
+	(void)fresh_exchange(slot, FRESH_BUSY, slot->opening.cookie);
 }
 
 /* True for one of all who try. */
 static __always_inline bool fresh_take(struct fresh *slot)
 {
-	__u64 cookie = slot->opening.cookie;
+	return fresh_exchange(slot, slot->opening.cookie, 0);
+}
 
-	return config.fresh && __sync_val_compare_and_swap(&slot->holder, cookie, 0) == cookie;
+/* The same for who still has to read it, and releases it then. */
+static __always_inline bool fresh_hold(struct fresh *slot)
+{
+	return fresh_exchange(slot, slot->opening.cookie, FRESH_BUSY);
+}
+
+static __always_inline void fresh_release(struct fresh *slot)
+{
+	(void)fresh_exchange(slot, FRESH_BUSY, 0);
 }
 
 /* The rest of one whose opening is filled in. */
@@ -187,13 +232,13 @@ static __always_inline struct handshake *fresh_move(struct fresh *slot)
 {
 	__u64 key = slot->key;
 	struct handshake *h;
-	long err = bpf_map_update_elem(&handshakes, &key, (const void *)&beginning, BPF_NOEXIST);
+	long err = handshake_put(key, (const void *)&beginning, BPF_NOEXIST);
 
 	h = bpf_map_lookup_elem(&handshakes, &key);
 	if (h && err && is_left_over(h, slot)) {
 		handshake_forget(key, h);
 		count(missed);
-		err = bpf_map_update_elem(&handshakes, &key, (const void *)&beginning, BPF_NOEXIST);
+		err = handshake_put(key, (const void *)&beginning, BPF_NOEXIST);
 		h = bpf_map_lookup_elem(&handshakes, &key);
 	}
 	if (!h && err)
@@ -205,7 +250,7 @@ static __always_inline struct handshake *fresh_move(struct fresh *slot)
 		bpf_map_delete_elem(&handshakes, &key);
 		return 0;
 	}
-	h->due_ns = h->start_ns + config.quiet_ns;
+	handshake_set_due(h, h->start_ns + config.quiet_ns);
 	return h;
 }
 
@@ -215,6 +260,26 @@ static __always_inline struct handshake *handshake_at(__u64 key)
 	struct fresh *slot = fresh_find(sock_identity((const void *)key));
 
 	return slot ? fresh_move(slot) : bpf_map_lookup_elem(&handshakes, &key);
+}
+
+/* One that has had no trouble yet: that it takes so long is some. Its socket may be gone
+ * with its end, which then was missed. */
+static __always_inline void fresh_look(const __u32 *index, const struct fresh *seen)
+{
+	__u32 at = *index; /* the iterator's own may not be passed on */
+	__u64 holder = seen->holder;
+	struct fresh *slot;
+
+	if (!holder || holder == FRESH_BUSY ||
+	    bpf_ktime_get_ns() - seen->opening.start_ns < config.quiet_ns)
+		return;
+	slot = bpf_map_lookup_elem(&fresh_handshakes, &at);
+	if (!slot || slot->holder != holder)
+		return;
+	if (sock_identity((const void *)slot->key) == holder)
+		(void)fresh_move(slot);
+	else if (fresh_take(slot))
+		count(missed);
 }
 
 #endif /* SYNWATCH_HANDSHAKES_BPF_H */

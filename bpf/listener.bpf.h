@@ -38,8 +38,8 @@ struct listener {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC); /* few hosts have many */
-	__uint(max_entries, 65536);
-	__type(key, __u64); /* socket address */
+	__uint(max_entries, 16384);	      /* each sweep walks as many buckets */
+	__type(key, __u64);		      /* socket address */
 	__type(value, struct listener);
 } listeners SEC(".maps");
 
@@ -56,7 +56,7 @@ struct port {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, struct port_key);
 	__type(value, struct port);
 } ports SEC(".maps");
@@ -264,12 +264,12 @@ static __always_inline void listener_add(const struct sock *sk, struct listener 
 }
 
 /* CLOSE -> LISTEN, in the context of the task that called listen(). */
-static __always_inline void listener_open(const struct sock *sk)
+static __noinline void listener_open(const struct sock *sk)
 {
 	struct listener listener = {.has_owner = true};
 
-	listener.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	listener.lport = sock_lport(sk);
+	listener.netns = sock_netns(sk, false);
+	listener.lport = sock_lport(sk, false);
 	if (!listener_is_watched(listener.netns, listener.lport))
 		return;
 	owner_of_current(&listener.owner);
@@ -313,7 +313,7 @@ static __always_inline void listener_discarded(const struct sock *sk, struct lis
 }
 
 /* LISTEN -> CLOSE */
-static __always_inline void listener_close(const struct sock *sk)
+static __noinline void listener_close(const struct sock *sk)
 {
 	struct listener *listener = listener_of_sock(sk);
 	__u64 key = (__u64)sk;

@@ -214,10 +214,12 @@ static __always_inline void refusal_tell(const struct segment *segment, const st
 	struct crowd *crowd;
 
 	tuple_of_segment(segment, drop->netns, &tuple);
+	forget(tuple);
 	if (!filter_role(SW_FILTER_SERVER) || filter_tuple(&tuple) == FILTER_REFUSE)
 		return;
 	if (!sk)
 		sk = listener_at(&tuple);
+	forget(sk);
 	if (!filter_listener(sk, listener_of_sock(sk)) ||
 	    !refusal_is_new(segment, drop->netns, false))
 		return;
@@ -301,8 +303,28 @@ static __always_inline void refusal_ignored(const struct sk_buff *skb,
 	const struct sock *sk;
 	struct handshake *h = handshake_of_segment(skb, segment, 0, &sk);
 
+	forget(sk);
 	drop_tell_client(segment, &drop, h, sk, (__u64)listener);
 	refusal_tell(segment, &drop, listener, 0);
+}
+
+/* The listener that has counted a drop which nobody has accounted for; NULL if none has. */
+static __always_inline const struct sock *refusal_listener(const struct sw_tuple *tuple)
+{
+	struct port_key key = {.netns = tuple->netns, .port = tuple->lport};
+	struct port *port = bpf_map_lookup_elem(&ports, &key);
+
+	if (!port)
+		return 0;
+	for (int i = 0; i < PORT_LISTENERS; i++) {
+		const struct sock *sk = (const void *)port->listeners[i];
+		struct listener *listener = listener_of_sock(sk);
+
+		if (listener && listener_has_address(sk, tuple->laddr) &&
+		    listener_account(sk, listener))
+			return sk;
+	}
+	return 0;
 }
 
 /*
@@ -315,32 +337,21 @@ static __always_inline void refusal_consumed(const struct sk_buff *skb)
 	const struct dst_entry *dst;
 	struct segment segment = {};
 	struct sw_tuple tuple = {};
-	struct port_key key = {};
-	struct port *port;
+	const struct sock *sk;
 
 	/* tcp_v4_rcv() takes the device away before it hands the SYN on. */
 	if (BPF_CORE_READ(skb, dev) || !segment_of_skb(skb, false, &segment) ||
 	    segment.what != SW_DROP_SYN)
 		return;
+	forget(segment);
 	dst = skb_dst_of(skb);
 	if (!dst)
 		return;
 	tuple_of_segment(&segment, BPF_CORE_READ(dst, dev, nd_net.net, ns.inum), &tuple);
-	key.netns = tuple.netns;
-	key.port = tuple.lport;
-	port = bpf_map_lookup_elem(&ports, &key);
-	if (!port)
-		return;
-	for (int i = 0; i < PORT_LISTENERS; i++) {
-		const struct sock *sk = (const void *)port->listeners[i];
-		struct listener *listener = listener_of_sock(sk);
-
-		if (listener && listener_has_address(sk, tuple.laddr) &&
-		    listener_account(sk, listener)) {
-			refusal_ignored(skb, &segment, tuple.netns, sk);
-			return;
-		}
-	}
+	sk = refusal_listener(&tuple);
+	forget(sk);
+	if (sk)
+		refusal_ignored(skb, &segment, tuple.netns, sk);
 }
 
 #endif /* SYNWATCH_REFUSAL_BPF_H */

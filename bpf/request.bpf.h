@@ -59,7 +59,7 @@ static __always_inline void request_timer(const struct request_sock *req, const 
 							   : ns_to_jiffies(RTO_INIT_NS);
 	/* Of requests, only 6.19+ lets tcp_rto_max_ms cap the backoff. */
 	timer->rto_max = bpf_core_field_exists(newest->tcp_retransmit_timer)
-				 ? sock_rto_max(sk)
+				 ? sock_rto_max(sk, false)
 				 : ns_to_jiffies(RTO_MAX_NS);
 	timer->expires = pending ? BPF_CORE_READ(req, rsk_timer.expires) : 0;
 	/* The tracepoint comes before reqsk_timer_handler() counts. */
@@ -210,6 +210,7 @@ static __always_inline void request_event(const struct request_sock *req, __u64 
 		request_note_drop(&request, drop);
 	else
 		request.timer.resends++;
+	swept[SW_SWEPT_REQUESTS].entered = true;
 	(void)bpf_map_update_elem(&requests, &tuple, &request, BPF_ANY);
 	record = emit_reserve(drop ? SW_SYNACK_DROP : SW_SYNACK_RETRY, now);
 	if (!record)
@@ -234,70 +235,76 @@ static __always_inline bool request_is_listened_for(const struct request *reques
 	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
 }
 
-/* One that was no trouble: all there is to say unless everything is streamed. */
-static __always_inline void request_accepted(const struct sock *sk)
+/* Do the filters want it? Whose it is matters only where somebody asks for that. */
+static __noinline bool request_is_wanted(const struct sock *sk)
 {
-	const struct tcp_sock *tp = (const void *)sk;
-	__u64 now = bpf_ktime_get_ns();
-	struct sw_handshake *record;
 	const struct sock *listener;
 	struct sw_tuple tuple = {};
+
+	tuple_of_living_sock(sk, &tuple);
+	if (filter_tuple(&tuple) == FILTER_REFUSE)
+		return false;
+	if (!(config.filters & FILTER_OWNER))
+		return true;
+	listener = listener_at(&tuple);
+	return filter_listener(listener, listener_of_sock(listener));
+}
+
+static __noinline void request_emit_accepted(const struct sock *sk)
+{
+	const struct tcp_sock *tp = (const void *)sock_own(sk);
+	__u64 now = bpf_ktime_get_ns();
+	struct sw_handshake *record;
 	__u32 flags = 0;
 
-	if (!filter_role(SW_FILTER_SERVER))
-		return;
-	if (config.filters || config.stream_all) {
-		tuple_of_sock(sk, &tuple);
-		listener = listener_at(&tuple);
-		if (filter_tuple(&tuple) == FILTER_REFUSE ||
-		    !filter_listener(listener, listener_of_sock(listener)))
-			return;
-	}
-	count(accepted);
-	if (!config.stream_all)
+	if (!tp)
 		return;
 	record = emit_reserve(SW_ACCEPTED, now);
 	if (!record)
 		return;
+	tuple_of_living_sock(sk, &record->tuple);
 	/* tcp_synack_rtt_meas(): from the SYN-ACK to the ACK, us */
-	record->start_ns = now - (BPF_CORE_READ(tp, srtt_us) >> 3) * NSEC_PER_USEC;
+	record->start_ns = now - (LOAD(OWN, tp, srtt_us) >> 3) * NSEC_PER_USEC;
 	record->syn_ns = record->start_ns;
 	/* tcp_rcv_state_process() has just set it: nothing has been read yet. */
-	record->isn = BPF_CORE_READ(tp, copied_seq) - 1;
+	record->isn = LOAD(OWN, tp, copied_seq) - 1;
 	/* No file is its own yet. */
 	record->cookie = config.has_cookies ? bpf_get_socket_cookie((void *)sk)
-					    : identity_make_up(record->isn, &tuple);
+					    : identity_make_up(record->isn, &record->tuple);
 	record->flags = SW_F_ISN | SW_F_COUNTED;
-	record->tuple = tuple;
-	timer_of_sock(sk, &record->timer, &flags);
+	timer_of_sock((const void *)tp, OWN, &record->timer, &flags);
 	record->timer.retransmits = 0;
 	record->old_state = TCP_SYN_RECV;
 	record->new_state = TCP_ESTABLISHED;
-	handshake_fill_listener(record, listener_at(&tuple));
+	handshake_fill_listener(record, listener_at(&record->tuple));
 	emit_submit(record);
 }
 
-/* SYN_RECV -> ESTABLISHED or CLOSE of a child: the end of its request. */
-static __always_inline void request_leave(const struct sock *sk, __u8 new_state)
+/* One that was no trouble. */
+static __always_inline void request_accepted(const struct sock *sk)
 {
-	/* The request's; 0: never asked for, so never reported under it. */
-	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-	struct request *request = 0;
+	if (config.filters && (!filter_role(SW_FILTER_SERVER) || !request_is_wanted(sk)))
+		return;
+	count(accepted);
+	if (config.stream_all)
+		request_emit_accepted(sk);
+}
+
+/* The end of one that has been reported; false if it has not. */
+static __noinline bool request_end(const struct sock *sk, int new_state)
+{
 	struct sw_handshake *record;
 	struct sw_tuple tuple = {};
+	struct request *request;
 
-	if (cookie || requests_unnamed) {
-		tuple_of_sock(sk, &tuple);
-		request = bpf_map_lookup_elem(&requests, &tuple);
-	}
-	if (!request) {
-		if (new_state == TCP_ESTABLISHED)
-			request_accepted(sk);
-		return;
-	}
+	/* If it is closed its port is in inet_sport only. */
+	tuple_of_sock(sk, false, &tuple);
+	request = bpf_map_lookup_elem(&requests, &tuple);
+	if (!request)
+		return false;
 	record = emit_reserve(SW_ACCEPTED, bpf_ktime_get_ns());
 	if (!record)
-		return;
+		return true;
 	request_fill(record, &tuple, request);
 	record->timer.jiffies = bpf_jiffies64();
 	record->sk_err = BPF_CORE_READ(sk, sk_err);
@@ -306,6 +313,17 @@ static __always_inline void request_leave(const struct sock *sk, __u8 new_state)
 		handshake_fill_listener(record, (const void *)request->listener);
 	emit_submit(record);
 	bpf_map_delete_elem(&requests, &tuple);
+	return true;
+}
+
+/* SYN_RECV -> ESTABLISHED or CLOSE of a child: the end of its request. Its cookie is the
+ * request's; one that was never asked for was never reported. */
+static __always_inline void request_leave(const struct sock *sk, int new_state)
+{
+	if ((sk->__sk_common.skc_cookie.counter || requests_unnamed) && request_end(sk, new_state))
+		return;
+	if (new_state == TCP_ESTABLISHED)
+		request_accepted(sk);
 }
 
 /* The child has the request's cookie. Where it could not be asked for, its ISN and
@@ -402,6 +420,7 @@ static __always_inline void request_look(const struct sw_tuple *key, struct requ
 	const struct sw_tuple tuple = *key; /* the iterator's own may not be passed on */
 	__u64 now = bpf_ktime_get_ns();
 
+	swept[SW_SWEPT_REQUESTS].seen = true;
 	if (request_is_pending(request))
 		return;
 	if (!request->gone_ns)

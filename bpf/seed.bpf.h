@@ -17,42 +17,37 @@ struct {
 	__type(value, struct sw_seed_owner);
 } seed_owners SEC(".maps");
 
-/* Since 5.15 ("bpf: tcp: Bpf iter batching and lock_sock") the
- * iterator holds the socket's lock and no hook can come between. Before, the
- * socket may have left SYN_SENT, and have been reported, before it got its entry. */
+/* It is due at once: the next sweep tells of it. Since 5.15 ("bpf: tcp: Bpf iter batching and
+ * lock_sock") the iterator holds the socket's lock and no hook can come between. Before, the socket
+ * may have left SYN_SENT, and have been reported, before it got its entry. */
 static __always_inline void seed_adopt(const struct sock *sk, const struct sw_seed_owner *owner)
 {
 	__u64 key = (__u64)sk;
-	struct handshake adopted = {}, *h;
+	struct handshake adopted = {};
 	long err;
 
 	if (!handshake_adopt(sk, &adopted, bpf_ktime_get_ns(), false, owner))
 		return;
-	err = bpf_map_update_elem(&handshakes, &key, &adopted, BPF_NOEXIST);
+	err = handshake_put(key, &adopted, BPF_NOEXIST);
 	if (err && err != -EEXIST)
 		count(map_full);
 	if (err)
 		return;
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_SYN_SENT) {
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_SYN_SENT)
 		bpf_map_delete_elem(&handshakes, &key);
-		return;
-	}
-	h = bpf_map_lookup_elem(&handshakes, &key);
-	if (h)
-		handshake_look(&key, h);
 }
 
 static __always_inline void seed_listener(const struct sock *sk, const struct sw_seed_owner *owner)
 {
 	struct listener listener = {};
 
-	listener.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	listener.lport = sock_lport(sk);
+	listener.netns = sock_netns(sk, OWN);
+	listener.lport = sock_lport(sk, OWN);
 	listener.owner = owner->owner;
 	listener.owners = owner->owners;
 	listener.has_owner = owner->owners;
 	listener.wanted = owner->owners ? filter_owner(owner)
-					: filter_unowned(BPF_CORE_READ(sk, sk_uid.val), true);
+					: filter_unowned(LOAD(OWN, sk, sk_uid.val), true);
 	listener_add(sk, &listener);
 }
 
@@ -62,9 +57,8 @@ static __always_inline bool seed_is_wanted(const struct sock *sk, bool listens)
 
 	if (listens)
 		return !listener_of_sock(sk) &&
-		       listener_is_watched(BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
-					   sock_lport(sk));
-	return filter_role(SW_FILTER_CLIENT) && filter_sock(sk) != FILTER_REFUSE &&
+		       listener_is_watched(sock_netns(sk, OWN), sock_lport(sk, OWN));
+	return filter_role(SW_FILTER_CLIENT) && filter_sock(sk, OWN) != FILTER_REFUSE &&
 	       !bpf_map_lookup_elem(&handshakes, &key) && !fresh_find(sock_identity(sk));
 }
 

@@ -17,7 +17,7 @@ static __always_inline void listener_complete(const struct sock *sk, struct list
 {
 	if (listener->lport)
 		return;
-	listener->lport = sock_lport(sk);
+	listener->lport = sock_lport(sk, false);
 	if (listener->lport)
 		port_add(listener, key);
 }
@@ -28,7 +28,7 @@ static __always_inline void listener_ignored(const struct sock *sk, struct liste
 {
 	struct sw_tuple tuple = {};
 
-	tuple_of_sock(sk, &tuple);
+	tuple_of_sock(sk, false, &tuple);
 	__builtin_memset(tuple.raddr, 0, sizeof(tuple.raddr));
 	if (listener->wanted && filter_listening(&tuple))
 		crowd_count_ignored(crowd_at(&tuple, sk), number, queues, now);

@@ -29,6 +29,9 @@ __u64 watching_ns = 0;
 /* Set by the user side at the end: crowds that are younger than a second, too. */
 bool flushing = false;
 
+/* What need not be swept. */
+struct sw_swept swept[SW_SWEPT_MAPS] = {};
+
 /* Set by the user side when everything is attached: what answers to a segment are
  * seen, as SW_F_ICMP_TELLS and its like. */
 __u32 answers_told = 0;
@@ -61,8 +64,8 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	return sk->sk_protocol == IPPROTO_TCP;
 }
 
-/* Takes it out, for its end. */
-static __always_inline bool take_handshake(const struct sock *sk, struct fresh *slot,
+/* Takes it out, for its end. slot: held, or NULL. */
+static __always_inline bool take_handshake(const struct sock *sk, const struct fresh *slot,
 					   struct handshake *ret_h)
 {
 	__u64 key = (__u64)sk;
@@ -71,8 +74,7 @@ static __always_inline bool take_handshake(const struct sock *sk, struct fresh *
 	if (slot) {
 		__builtin_memcpy(ret_h, &slot->opening, sizeof(slot->opening));
 		handshake_begin(ret_h);
-		if (fresh_take(slot))
-			return true;
+		return true;
 	}
 	entry = bpf_map_lookup_elem(&handshakes, &key);
 	if (!entry || handshake_is_stale(sk, entry))
@@ -82,40 +84,63 @@ static __always_inline bool take_handshake(const struct sock *sk, struct fresh *
 	return true;
 }
 
-static __always_inline void left_handshake(const struct sock *sk, int old_state, int new_state)
+/* There is more to say of it than that it was answered. False if it was a request's. No
+ * exchange in here: it could not be left out, see user/source/exchange.c. And no calls:
+ * before 6.18 all frames together have 512 bytes. */
+static __noinline bool left_in_trouble(const struct sock *sk, const struct fresh *slot,
+				       int old_state, int new_state)
 {
 	struct handshake h = {};
-	struct fresh *slot;
 
-	if (old_state == TCP_SYN_RECV && !simultaneous_open) {
-		request_leave(sk, new_state);
-		return;
-	}
-	slot = fresh_find(sk->__sk_common.skc_cookie.counter);
-	if (slot && new_state == TCP_ESTABLISHED && fresh_answered(sk, slot))
-		return;
+	/* Its callers differ in these, and all that follows is the same. */
+	forget(old_state);
+	forget(new_state);
+	sk = sock_own(sk);
+	if (!sk)
+		return true;
 	if (!take_handshake(sk, slot, &h)) {
-		if (old_state != TCP_SYN_SENT) {
-			request_leave(sk, new_state);
-			return;
-		}
-		/* Answered, it was no trouble that anybody saw. */
+		if (old_state != TCP_SYN_SENT)
+			return false;
 		if (new_state != TCP_CLOSE ||
 		    !handshake_adopt(sk, &h, bpf_ktime_get_ns(), false, 0))
-			return;
+			return true;
 		h.flags |= SW_F_UNTRACKED;
 	}
+	forget(h);
 	if (new_state == TCP_CLOSE && closed_unsent(sk)) {
 		if (connect_will_tell(sk, &h))
-			return;
+			return true;
 		/* A socket that put its SYN off (TCP_FASTOPEN_CONNECT) and was
 		 * closed before it sent one never began a handshake. */
-		if (sock_lport(sk) && !h.streamed)
-			return;
+		if (sock_lport(sk, OWN) && !h.streamed)
+			return true;
 	}
 	if (new_state == TCP_CLOSE)
 		connect_is_told(sk, &h);
 	handshake_leave(sk, &h, old_state, new_state);
+	return true;
+}
+
+/* False if it was a request's. */
+static __always_inline bool left_handshake(const struct sock *sk, int old_state, int new_state)
+{
+	struct fresh *slot;
+	bool was_own;
+
+	if (old_state == TCP_SYN_RECV && !simultaneous_open)
+		return false;
+	slot = fresh_find(sk->__sk_common.skc_cookie.counter);
+	/* Answered, it was no trouble that anybody saw; or a filter has refused it. */
+	if (new_state == TCP_ESTABLISHED &&
+	    (slot ? fresh_answered(sk, slot)
+		  : old_state == TCP_SYN_SENT && !handshake_is_known(sk)))
+		return true;
+	if (slot && !fresh_hold(slot))
+		slot = 0;
+	was_own = left_in_trouble(sk, slot, old_state, new_state);
+	if (slot)
+		fresh_release(slot);
+	return was_own;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -128,8 +153,8 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old_state, int new_
 		/* SYN_SENT -> SYN_RECV is a simultaneous open, still under way */
 		if (new_state == TCP_SYN_RECV)
 			simultaneous_open = true;
-		else if (is_tcp(sk))
-			left_handshake(sk, old_state, new_state);
+		else if (is_tcp(sk) && !left_handshake(sk, old_state, new_state))
+			request_leave(sk, new_state);
 	} else if (new_state == TCP_LISTEN) {
 		if (is_tcp(sk))
 			listener_open(sk);
@@ -143,7 +168,7 @@ SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit_skb, const struct sock *sk)
 {
 	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
-		handshake_retry(sk, 0, false);
+		handshake_retry(sock_own(sk), 0, false);
 	return 0;
 }
 
@@ -152,7 +177,7 @@ SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit_skb_err, const struct sock *sk, const struct sk_buff *skb, int err)
 {
 	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
-		handshake_retry(sk, err, true);
+		handshake_retry(sock_own(sk), err, true);
 	return 0;
 }
 
@@ -173,7 +198,8 @@ int BPF_PROG(tcp_receive_reset, const struct sock *sk)
 
 	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
 		return 0;
-	h = handshake_find(sk, bpf_ktime_get_ns(), false);
+	sk = sock_own(sk);
+	h = sk ? handshake_find(sk, bpf_ktime_get_ns(), false) : 0;
 	if (h)
 		h->flags |= SW_F_RESET;
 	return 0;
@@ -308,8 +334,9 @@ int sys_exit_connect(struct trace_event_raw_sys_exit *ctx)
 		return 0;                            \
 	}
 
-SWEEP(look, __u64, struct handshake, handshake_look)
+/* First, for what it finds moves to where the next one looks. */
 SWEEP(look_fresh, __u32, struct fresh, fresh_look)
+SWEEP(look, __u64, struct handshake, handshake_look)
 SWEEP(look_request, struct sw_tuple, struct request, request_look)
 SWEEP(look_listener, __u64, struct listener, listener_look)
 SWEEP(look_crowd, struct port_key, struct crowd, crowd_look)

@@ -57,6 +57,7 @@ enum {
 enum {
 	BPF_RB_AVAIL_DATA = 0,
 	BPF_RB_RING_SIZE = 1,
+	BPF_RB_PROD_POS = 3,
 };
 
 /* include/net/tcp_states.h */
@@ -92,6 +93,12 @@ enum {
 
 #define RTN_LOCAL 2	     /* include/uapi/linux/rtnetlink.h */
 #define RTF_LOCAL 0x80000000 /* include/uapi/linux/ipv6_route.h */
+
+/* Asked only whether it has these helpers. */
+enum bpf_func_id {
+	BPF_FUNC_skc_to_tcp_sock = 137,
+	BPF_FUNC_get_current_task_btf = 158,
+};
 
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
@@ -386,10 +393,31 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct cred {
+	kuid_t uid;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
 	unsigned int flags;
+	int pid;
+	int tgid;
+	const struct cred *cred;
+	char comm[16];
 	struct signal_struct *signal;
 	struct files_struct *files;
+	struct css_set *cgroups;
 };
 
 /* sys_enter_connect, sys_exit_connect */

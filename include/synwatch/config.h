@@ -60,15 +60,28 @@ struct sw_config {
 	__u32 wakeup_bytes; /* wake the reader when that much is waiting; 0: always */
 };
 
-/* Per-CPU totals since the programs were loaded. */
+/* Maps that are swept only if something can be in them. */
+enum sw_swept_map { SW_SWEPT_HANDSHAKES, SW_SWEPT_REQUESTS, SW_SWEPT_CROWDS, SW_SWEPT_MAPS };
+
+/* What is known of one. The user side clears it before it sweeps. */
+struct sw_swept {
+	__u32 entered; /* something has been put into it */
+	__u32 seen;    /* the sweep has found something in it */
+	/* When the first of what is in it is to be looked at; of two CPUs that lower it at
+	 * once one may be forgotten. 0: at once. */
+	__u64 due_ns;
+};
+
+/* Per-CPU totals since the programs were loaded; what most handshakes count in comes
+ * first, to share a cache line. */
 struct sw_totals {
-	__u64 healthy;
+	__u64 accepted;
 	__u64 latency[SW_LATENCY_SLOTS]; /* as in struct sw_counts */
+	__u64 races_lost;		 /* healthy, too, and without a latency */
 	__u64 syn_retransmits;
 	__u64 ring_full;
 	__u64 map_full;
 	__u64 suppressed;
-	__u64 accepted;
 	__u64 synack_retransmits;
 	__u64 listen_drops;
 	__u64 missed; /* retries and ends noticed only afterwards, or not at all */

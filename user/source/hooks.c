@@ -37,7 +37,8 @@ struct hook {
 	unsigned int min_args;
 	unsigned int max_args;
 	bool indispensable;
-	const char *map;      /* HOOK_SWEEP: that map */
+	const char *map;      /* HOOK_SWEEP: that map, */
+	struct sweep sweep;   /* and when; the link comes later */
 	const char *function; /* HOOK_ENTRY: that one; name: what it is in the session */
 	const char *lacks;    /* attached, but with this less than newer kernels have */
 	/* In the session, too, if this variant tells more than the others: core/offers.c */
@@ -97,17 +98,32 @@ static const struct hook all_hooks[] = {
 	 .function = "icmp6_send",
 	 .shows = SW_F_ICMP6_TELLS},
 	{.program = "consume_skb", .name = "consume_skb", .kind = HOOK_VICTIMS},
-	{.program = "look", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "handshakes"},
+	/* What look_fresh finds look is to tell of. */
 	{.program = "look_fresh",
 	 .name = "bpf_map_elem",
 	 .kind = HOOK_SWEEP,
-	 .map = "fresh_handshakes"},
-	{.program = "look_request", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "requests"},
+	 .map = "fresh_handshakes",
+	 .sweep.always = true},
+	{.program = "look",
+	 .name = "bpf_map_elem",
+	 .kind = HOOK_SWEEP,
+	 .map = "handshakes",
+	 .sweep = {.map = SW_SWEPT_HANDSHAKES, .dated = true}},
+	{.program = "look_request",
+	 .name = "bpf_map_elem",
+	 .kind = HOOK_SWEEP,
+	 .map = "requests",
+	 .sweep.map = SW_SWEPT_REQUESTS},
 	{.program = "look_listener",
 	 .name = "bpf_map_elem",
 	 .kind = HOOK_SWEEP,
-	 .map = "listeners"},
-	{.program = "look_crowd", .name = "bpf_map_elem", .kind = HOOK_SWEEP, .map = "crowds"},
+	 .map = "listeners",
+	 .sweep.always = true},
+	{.program = "look_crowd",
+	 .name = "bpf_map_elem",
+	 .kind = HOOK_SWEEP,
+	 .map = "crowds",
+	 .sweep.map = SW_SWEPT_CROWDS},
 	{.program = "seed", .name = "tcp_iter", .kind = HOOK_SEED},
 	{.program = "sys_exit_connect_alone",
 	 .name = "sys_exit_connect",
@@ -450,8 +466,10 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 	}
 	if (err)
 		return err;
-	if (hook->kind == HOOK_SWEEP)
-		hooks->sweeps[hooks->sweep_count++] = *link;
+	if (hook->kind == HOOK_SWEEP) {
+		hooks->sweeps[hooks->sweep_count] = hook->sweep;
+		hooks->sweeps[hooks->sweep_count++].link = *link;
+	}
 	if (hook->kind == HOOK_SEED)
 		hooks->seed = *link;
 	hooks->answers_told |= hook->shows;
@@ -499,27 +517,12 @@ int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session 
 	return 0;
 }
 
-static int sweep(const struct bpf_link *link)
-{
-	int fd = bpf_iter_create(bpf_link__fd(link));
-	char nothing[64];
-	ssize_t length;
-
-	if (fd < 0)
-		return -errno;
-	do
-		length = read(fd, nothing, sizeof(nothing));
-	while (length > 0 || (length < 0 && errno == EAGAIN));
-	(void)close(fd);
-	return 0;
-}
-
-int hooks_sweep(const struct hooks *hooks)
+int hooks_sweep(struct hooks *hooks, struct sw_swept *swept, uint64_t now_ns)
 {
 	int result = 0;
 
 	for (unsigned int i = 0; i < hooks->sweep_count; i++) {
-		int err = sweep(hooks->sweeps[i]);
+		int err = sweep_if_due(&hooks->sweeps[i], swept, now_ns);
 
 		if (err)
 			result = err;
@@ -546,8 +549,10 @@ int hooks_name_victims(struct hooks *hooks, struct bpf_object *object, bool want
 
 int hooks_rehearse(struct hooks *hooks, struct bpf_object *object)
 {
-	int err = hooks_sweep(hooks);
+	int err = 0;
 
+	for (unsigned int i = 0; i < hooks->sweep_count && !err; i++)
+		err = sweep_run(&hooks->sweeps[i]);
 	if (!err)
 		err = hooks_name_victims(hooks, object, true);
 	(void)hooks_name_victims(hooks, object, false);

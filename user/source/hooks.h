@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "core/session.h"
+#include "source/sweep.h"
 
 #define HOOKS_MAX  24
 #define SWEEPS_MAX 5
@@ -22,7 +23,7 @@ struct hooks {
 	unsigned int count;
 	/* Some of them: they iterate over maps; none where the kernel cannot
 	 * (before 5.9). */
-	const struct bpf_link *sweeps[SWEEPS_MAX];
+	struct sweep sweeps[SWEEPS_MAX];
 	unsigned int sweep_count;
 	/* Another: iterates over the TCP sockets of its reader's namespace; NULL
 	 * where the kernel cannot (before 5.9). */
@@ -66,8 +67,9 @@ bool hooks_lack(const struct session *session, const char *name);
 int hooks_attach(struct hooks *hooks, struct bpf_object *object, struct session *session);
 
 /* Has the kernel side look at everything it keeps; what it finds comes through
- * the ring. Returns 0 or a negative errno. */
-int hooks_sweep(const struct hooks *hooks);
+ * the ring. swept: SW_SWEPT_MAPS of them, the kernel side's. Returns 0 or a negative
+ * errno. */
+int hooks_sweep(struct hooks *hooks, struct sw_swept *swept, uint64_t now_ns);
 
 /*
  * Names what listeners throw away, one by one, or stops doing so: consume_skb

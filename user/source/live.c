@@ -128,8 +128,8 @@ static void on_record(void *ctx, const void *data, size_t size)
  * everything else. */
 static void sweep(struct live *live, uint64_t now)
 {
-	const struct synwatch__bss *kernel = live->skeleton->bss;
-	int err = hooks_sweep(&live->hooks);
+	struct synwatch__bss *kernel = live->skeleton->bss;
+	int err = hooks_sweep(&live->hooks, kernel->swept, now);
 
 	if (err)
 		log_debug("cannot sweep: %s", strerror(-err));

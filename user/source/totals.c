@@ -25,14 +25,14 @@ int totals_read(int map_fd, struct sw_totals *ret_totals)
 	}
 	*ret_totals = (struct sw_totals){};
 	for (int cpu = 0; cpu < cpus; cpu++) {
-		ret_totals->healthy += per_cpu[cpu].healthy;
+		ret_totals->accepted += per_cpu[cpu].accepted;
 		for (int i = 0; i < SW_LATENCY_SLOTS; i++)
 			ret_totals->latency[i] += per_cpu[cpu].latency[i];
+		ret_totals->races_lost += per_cpu[cpu].races_lost;
 		ret_totals->syn_retransmits += per_cpu[cpu].syn_retransmits;
 		ret_totals->ring_full += per_cpu[cpu].ring_full;
 		ret_totals->map_full += per_cpu[cpu].map_full;
 		ret_totals->suppressed += per_cpu[cpu].suppressed;
-		ret_totals->accepted += per_cpu[cpu].accepted;
 		ret_totals->synack_retransmits += per_cpu[cpu].synack_retransmits;
 		ret_totals->listen_drops += per_cpu[cpu].listen_drops;
 		ret_totals->missed += per_cpu[cpu].missed;
@@ -46,14 +46,16 @@ bool totals_counts(const struct sw_totals *now, const struct sw_totals *then,
 		   struct sw_counts *ret_counts)
 {
 	*ret_counts = (struct sw_counts){
-		.healthy = now->healthy - then->healthy,
+		.healthy = now->races_lost - then->races_lost,
 		.syn_retransmits = now->syn_retransmits - then->syn_retransmits,
 		.accepted = now->accepted - then->accepted,
 		.synack_retransmits = now->synack_retransmits - then->synack_retransmits,
 		.listen_drops = now->listen_drops - then->listen_drops,
 	};
-	for (int i = 0; i < SW_LATENCY_SLOTS; i++)
+	for (int i = 0; i < SW_LATENCY_SLOTS; i++) {
 		ret_counts->latency[i] = now->latency[i] - then->latency[i];
+		ret_counts->healthy += ret_counts->latency[i];
+	}
 	return ret_counts->healthy || ret_counts->syn_retransmits || ret_counts->accepted ||
 	       ret_counts->synack_retransmits || ret_counts->listen_drops;
 }
