@@ -51,6 +51,7 @@ __u64 trouble_ns = 0;
 #include "drop.bpf.h"
 #include "race.bpf.h"
 #include "handshake.bpf.h"
+#include "look.bpf.h"
 #include "connect.bpf.h"
 #include "request.bpf.h"
 #include "refusal.bpf.h"

@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include "source/kernel.h"
 #include "source/tracefs.h"
 
 #include "synwatch/record.h"
@@ -49,11 +50,7 @@ struct hook {
 	bool without_registers;
 };
 
-/* Arguments of the tracepoint */
-#define KFREE_SKB_WITH_REASON 3
-
 static const char does_not_have[] = "this kernel does not have it";
-static const char refuses_entries[] = "this kernel refuses fentry programs";
 
 static const struct hook all_hooks[] = {
 	{.program = "inet_sock_set_state", .name = "inet_sock_set_state", .indispensable = true},
@@ -73,8 +70,8 @@ static const struct hook all_hooks[] = {
 	/* The reason came with 5.17, the socket that was to have it with 6.11. */
 	{.program = "kfree_skb",
 	 .name = "kfree_skb",
-	 .min_args = KFREE_SKB_WITH_REASON,
-	 .max_args = KFREE_SKB_WITH_REASON},
+	 .min_args = KERNEL_KFREE_SKB_REASON,
+	 .max_args = KERNEL_KFREE_SKB_REASON},
 	{.program = "kfree_skb_sk",
 	 .name = "kfree_skb",
 	 .min_args = 4,
@@ -143,96 +140,17 @@ static const struct hook all_hooks[] = {
 /* In the session there are refinements, too, and what this process may look at. */
 _Static_assert(HOOK_COUNT <= HOOKS_MAX && HOOK_COUNT + 8 <= SESSION_HOOKS_MAX, "hooks do not fit");
 
-/* Arguments of a tracepoint, or -ENOENT. Its type is declared as
- * typedef void (*btf_trace_NAME)(void *, ...), include/trace/bpf_probe.h. */
-static int tracepoint_args(const struct btf *btf, const char *name)
-{
-	const struct btf_type *type;
-	char typedef_name[128];
-	int id;
-
-	(void)snprintf(typedef_name, sizeof(typedef_name), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(btf, typedef_name, BTF_KIND_TYPEDEF);
-	if (id < 0)
-		return -ENOENT;
-	type = btf__type_by_id(btf, id);
-	type = btf__type_by_id(btf, type->type);
-	if (!btf_is_ptr(type))
-		return -ENOENT;
-	type = btf__type_by_id(btf, type->type);
-	if (!btf_is_func_proto(type) || !btf_vlen(type))
-		return -ENOENT;
-	return btf_vlen(type) - 1;
-}
-
-/* 5.15, dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper"), on an architecture whose
- * registers bpf/connect.bpf.h knows. */
-static bool has_registers(const struct btf *btf)
-{
-	static const char *const syscall_number[] = {"orig_ax", "syscallno"};
-	const struct btf_type *type;
-	int id = btf__find_by_name_kind(btf, "pt_regs", BTF_KIND_STRUCT);
-
-	if (id < 0 ||
-	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) != 1)
-		return false;
-	type = btf__type_by_id(btf, id);
-	for (unsigned int i = 0; i < btf_vlen(type); i++) {
-		const char *member = btf__name_by_offset(btf, btf_members(type)[i].name_off);
-
-		for (size_t at = 0; at < sizeof(syscall_number) / sizeof(*syscall_number); at++)
-			if (!strcmp(member, syscall_number[at]))
-				return true;
-	}
-	return false;
-}
-
-/*
- * Why nothing is to be attached to the entry of functions, NULL if it is. A kernel may
- * have all types and refuse any such program, as one does whose text nobody may change:
- * so the smallest is loaded. What such programs tell is told with the reason of a drop.
- */
-static const char *why_no_entries(const struct btf *btf)
-{
-	const struct bpf_insn program[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
-	int fd, id = btf__find_by_name_kind(btf, "nf_ct_attach", BTF_KIND_FUNC);
-
-	if (id < 0)
-		return "it takes nf_ct_attach";
-	if (tracepoint_args(btf, "kfree_skb") < KFREE_SKB_WITH_REASON)
-		return "it takes a kfree_skb with a reason";
-	opts.attach_btf_id = id;
-	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "has_entries", "GPL", program,
-			   sizeof(program) / sizeof(*program), &opts);
-	if (fd < 0)
-		return refuses_entries;
-	(void)close(fd);
-	return NULL;
-}
-
-/* What decides, found out once. */
-struct kernel {
-	struct btf *btf;
-	bool has_registers;
-	const char *no_entries; /* why not, NULL: it has */
-};
-
 /* 0 if this kernel can run it, -E2BIG if another variant is the one that fits,
  * -ENOENT if there is nothing to attach to, -EOPNOTSUPP if nothing may be attached
  * there, -EALREADY if it is not needed. */
 static int check(const struct kernel *kernel, const struct hook *hook)
 {
-	const struct btf *btf = kernel->btf;
 	int args;
 
 	switch (hook->kind) {
 	case HOOK_TP_BTF:
 	case HOOK_VICTIMS:
-		args = tracepoint_args(btf, hook->name);
+		args = kernel_tracepoint_args(kernel, hook->name);
 		if (args < 0)
 			return args;
 		if ((unsigned int)args < hook->min_args ||
@@ -241,19 +159,19 @@ static int check(const struct kernel *kernel, const struct hook *hook)
 		return 0;
 	case HOOK_SWEEP:
 		/* 5.9, a5cbe05a6673 ("bpf: Implement bpf iterator for map elements") */
-		if (btf__find_by_name_kind(btf, "bpf_iter__bpf_map_elem", BTF_KIND_STRUCT) < 0)
+		if (!kernel_has_type(kernel, "bpf_iter__bpf_map_elem", BTF_KIND_STRUCT))
 			return -ENOENT;
 		return 0;
 	case HOOK_SEED:
 		/* 5.9, 52d87d5f6418 ("net: bpf: Implement bpf iterator for tcp") */
-		if (btf__find_by_name_kind(btf, "bpf_iter__tcp", BTF_KIND_STRUCT) < 0)
+		if (!kernel_has_type(kernel, "bpf_iter__tcp", BTF_KIND_STRUCT))
 			return -ENOENT;
 		return 0;
 	case HOOK_ENTRY:
 		/* A tracepoint of that name costs less. */
-		if (tracepoint_args(btf, hook->name) >= 0)
+		if (kernel_tracepoint_args(kernel, hook->name) >= 0)
 			return -EALREADY;
-		if (btf__find_by_name_kind(btf, hook->function, BTF_KIND_FUNC) < 0)
+		if (!kernel_has_type(kernel, hook->function, BTF_KIND_FUNC))
 			return -ENOENT;
 		return kernel->no_entries ? -EOPNOTSUPP : 0;
 	case HOOK_SYSCALL:
@@ -274,31 +192,6 @@ static bool has_fitting_variant(const struct kernel *kernel, const struct hook *
 	return false;
 }
 
-/*
- * 5.12, c5dbb89fc2ac ("bpf: Expose bpf_get_socket_cookie to tracing programs"). The
- * kernel's list of helpers does not say which programs may call them, so one that
- * does is loaded. What fails for another reason fails the real programs, too.
- */
-static bool has_cookies(const struct btf *btf)
-{
-	const struct bpf_insn program[] = {
-		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1},
-		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_socket_cookie},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP,
-		    .attach_btf_id = btf__find_by_name_kind(btf, "btf_trace_inet_sock_set_state",
-							    BTF_KIND_TYPEDEF));
-	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "has_cookies", "GPL", program,
-			       sizeof(program) / sizeof(*program), &opts);
-
-	if (fd < 0)
-		return fd != -EINVAL;
-	(void)close(fd);
-	return true;
-}
-
 bool hooks_lack(const struct session *session, const char *name)
 {
 	const struct session_hook *hook = session_find_hook(session, name);
@@ -314,12 +207,12 @@ bool hooks_lack(const struct session *session, const char *name)
  * maps in tracing progs."), a map that a program of this kind looks into has to be
  * allocated as a whole; else the kernel warns, and a host may panic on that.
  */
-static int preallocate(struct bpf_object *object, const struct btf *btf)
+static int preallocate(struct bpf_object *object, const struct kernel *kernel)
 {
 	struct bpf_map *listeners = bpf_object__find_map_by_name(object, "listeners");
 	int err;
 
-	if (btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) >= 0)
+	if (kernel_has_type(kernel, "bpf_mem_alloc", BTF_KIND_STRUCT))
 		return 0;
 	err = bpf_map__set_map_flags(listeners, 0);
 	return err ? err : bpf_map__set_max_entries(listeners, LISTENERS_OLD);
@@ -347,14 +240,12 @@ static const char *left_out(const struct hooks_choice *choice, unsigned int numb
 int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
 		 struct session *session)
 {
-	struct kernel kernel = {.btf = btf__load_vmlinux_btf()};
-	int result;
+	struct kernel kernel;
+	int result = kernel_open(&kernel);
 
-	if (!kernel.btf)
-		return -ENOENT;
-	kernel.has_registers = has_registers(kernel.btf);
-	kernel.no_entries = why_no_entries(kernel.btf);
-	result = preallocate(object, kernel.btf);
+	if (result)
+		return result;
+	result = preallocate(object, &kernel);
 	for (unsigned int i = 0; i < HOOK_COUNT; i++) {
 		const struct hook *hook = &all_hooks[i];
 		const char *why_not = left_out(choice, i);
@@ -376,8 +267,8 @@ int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
 	}
 	(void)session_add_hook(
 		session, HOOKS_COOKIE,
-		has_cookies(kernel.btf) ? "" : "this kernel does not have it for tracing programs");
-	btf__free(kernel.btf);
+		kernel.has_cookies ? "" : "this kernel does not have it for tracing programs");
+	kernel_close(&kernel);
 	return result;
 }
 
@@ -491,7 +382,7 @@ static int try_victims(struct hooks *hooks, struct bpf_object *object)
 static const char *why_not_attached(const struct hook *hook, int err)
 {
 	if (err)
-		return hook->kind == HOOK_ENTRY ? refuses_entries : strerror(-err);
+		return hook->kind == HOOK_ENTRY ? kernel_refuses_entries : strerror(-err);
 	return hook->lacks ? hook->lacks : "";
 }
 
