@@ -86,6 +86,7 @@ struct live {
 	int timer_fd;
 	uint64_t duration_ns;
 	const struct source_events *events; /* while running */
+	bool behind;			    /* records wait that have been taken out of the ring */
 	uint64_t newest_ns;		    /* time of the last record */
 	uint64_t last_sweep_ns;
 	uint64_t last_counts_ns;
@@ -184,6 +185,7 @@ static int turn(struct live *live)
 	/* Only an empty ring proves that nothing older than now is outstanding. */
 	if (empty)
 		live->events->advance(live->events->ctx, now);
+	live->behind = !empty;
 	return live->events->idle(live->events->ctx);
 }
 
@@ -191,11 +193,13 @@ static int turn(struct live *live)
 static int wait_turn(struct live *live, uint64_t end_ns)
 {
 	struct epoll_event event;
-	int count = epoll_wait(live->epoll_fd, &event, 1, -1);
+	int count = epoll_wait(live->epoll_fd, &event, 1, live->behind ? 0 : -1);
 	uint64_t expirations;
 
 	if (count < 0)
 		return errno == EINTR ? 0 : -errno;
+	if (!count)
+		return end_ns && clock_monotonic_ns() >= end_ns;
 	if (event.data.fd == live->signal_fd || event.data.fd == STDOUT_FILENO)
 		return 1;
 	if (event.data.fd == live->timer_fd)
