@@ -77,6 +77,7 @@ class Watch(Process):
         self.suppressed = 0  # drops of the whole host, other tests' floods among them
         self.session = None
         self.summary = None
+        self._ended = False
         self._waiting = collections.deque()
         self._raw = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -109,7 +110,7 @@ class Watch(Process):
     def finish(self):
         """Waits until it has ended by itself, in good order. Returns the summary."""
         deadline = time.monotonic() + TIMEOUT
-        while self._take(deadline):
+        while not self._ended and self._take(deadline):
             pass
         status = self.wait()
         assert status == 0, f"exit status {status}: {self.stderr}"
@@ -142,6 +143,7 @@ class Watch(Process):
         except queue.Empty:
             raise AssertionError("no further line in time") from None
         if raw is None:
+            self._ended = True
             return None
         assert b"\x1b" not in raw and raw.endswith(b"\n"), raw
         line = json.loads(raw.decode("utf-8"), parse_constant=_refuse)
