@@ -430,6 +430,26 @@ static void the_header_says_what_is_watched(void **state)
 	free(text);
 }
 
+static void a_filter_that_no_line_has_room_for_is_broken_after_a_comma(void **state)
+{
+	char netns[] = "/run/netns/the-first-of-them,/run/netns/the-second,/run/netns/the-third";
+	struct session watch = session();
+	char *text;
+
+	(void)state;
+	watch.filters[0] = (struct session_filter){"netns", netns};
+	watch.filter_count = 1;
+	text = render(&(struct sink_terminal_options){.width = 60}, &watch, NULL, 0);
+	assert_non_null(strstr(text,
+			       "\n  netns=/run/netns/the-first-of-them,/run/netns/the-second,\n"
+			       "  /run/netns/the-third\n"));
+	free(text);
+	text = render(&(struct sink_terminal_options){.width = 85}, &watch, NULL, 0);
+	assert_non_null(strstr(text, "\n  netns=/run/netns/the-first-of-them,/run/netns/the-second,"
+				     "/run/netns/the-third\n"));
+	free(text);
+}
+
 /* The notes on hooks, between the line on the host and the titles. */
 static void only_missing_hooks_that_cost_something_are_named(void **state)
 {
@@ -586,6 +606,7 @@ int main(void)
 		cmocka_unit_test(a_crowd_is_a_line_of_its_own),
 		cmocka_unit_test(a_hostile_listener_cannot_drive_the_terminal),
 		cmocka_unit_test(the_header_says_what_is_watched),
+		cmocka_unit_test(a_filter_that_no_line_has_room_for_is_broken_after_a_comma),
 		cmocka_unit_test(only_missing_hooks_that_cost_something_are_named),
 		cmocka_unit_test(quiet_shows_ends_and_the_summary_only),
 		cmocka_unit_test(colours_mark_verdicts_and_move_nothing),

@@ -48,7 +48,25 @@ void layout_end_line(struct layout *layout)
 	layout->begun = false;
 }
 
-/* Text that is not broken. */
+/* A list that no line has room for goes on in the next one, after a comma. */
+static void put_list(struct layout *layout, unsigned int indent, const char *text, size_t length)
+{
+	const char *end = text + length;
+
+	while (text < end) {
+		const char *comma = memchr(text, ',', end - text);
+		size_t size = comma ? comma + 1 - text : end - text;
+
+		if (layout->begun && layout->cursor + utf8_width(text, size) > layout->limit) {
+			layout_end_line(layout);
+			layout_indent(layout, indent);
+		}
+		put(layout, text, size);
+		text += size;
+	}
+}
+
+/* Text that is not broken, but for lists that are too long. */
 static void put_unit(struct layout *layout, unsigned int indent, const char *text, size_t length)
 {
 	unsigned int width = utf8_width(text, length);
@@ -59,7 +77,10 @@ static void put_unit(struct layout *layout, unsigned int indent, const char *tex
 	}
 	if (layout->begun)
 		put(layout, " ", 1);
-	put(layout, text, length);
+	if (layout->limit && indent + width > layout->limit)
+		put_list(layout, indent, text, length);
+	else
+		put(layout, text, length);
 }
 
 void layout_words(struct layout *layout, unsigned int indent, enum layout_style style,
