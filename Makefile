@@ -104,6 +104,8 @@ $(O)/libcore.a: $(core) $(O)/link.flags
 $(fuzzers): $(O)/tests/fuzz/driver.o
 $(O)/tests/bench/attach: $(O)/user/source/tracefs.o
 $(benches): unit_libs := $(libs)
+$(O)/tests/unit/test_kernel_types: $(O)/user/source/kernel_types.o
+$(O)/tests/unit/test_kernel_types: unit_libs += $(shell pkg-config --libs libbpf 2>/dev/null)
 $(unit_tests) $(fuzzers) $(benches) $(kernels_page): %: %.o $(O)/libcore.a $(O)/link.flags
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(link_flags) $(filter %.o %.a,$^) $(unit_libs) -o $@

@@ -241,11 +241,13 @@ int hooks_choose(struct bpf_object *object, const struct hooks_choice *choice,
 		 struct session *session)
 {
 	struct kernel kernel;
-	int result = kernel_open(&kernel);
+	int result = kernel_open(&kernel, bpf_object__btf(object));
 
 	if (result)
 		return result;
 	result = preallocate(object, &kernel);
+	if (!result && choice->types_fd >= 0)
+		result = kernel_types_copy(kernel.types, choice->types_fd);
 	for (unsigned int i = 0; i < HOOK_COUNT; i++) {
 		const struct hook *hook = &all_hooks[i];
 		const char *why_not = left_out(choice, i);

@@ -39,6 +39,7 @@ struct hooks {
 struct hooks_choice {
 	uint32_t refused; /* bits: these it would not load, when tried */
 	int only;	  /* this one and no other; -1: all */
+	int types_fd;	  /* an empty file for the kernel's types that they name; -1: none */
 };
 
 /* What bpf_get_socket_cookie() is called in the session. */

@@ -13,20 +13,20 @@ const char kernel_refuses_entries[] = "this kernel refuses fentry programs";
 
 bool kernel_has_type(const struct kernel *kernel, const char *name, uint32_t kind)
 {
-	return btf__find_by_name_kind(kernel->btf, name, kind) >= 0;
+	return kernel_types_find(kernel->types, name, kind) >= 0;
 }
 
 /* Its type is declared as
  * typedef void (*btf_trace_NAME)(void *, ...), include/trace/bpf_probe.h. */
 int kernel_tracepoint_args(const struct kernel *kernel, const char *name)
 {
-	const struct btf *btf = kernel->btf;
+	const struct btf *btf = kernel_types_btf(kernel->types);
 	const struct btf_type *type;
 	char typedef_name[128];
 	int id;
 
 	(void)snprintf(typedef_name, sizeof(typedef_name), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(btf, typedef_name, BTF_KIND_TYPEDEF);
+	id = kernel_types_find(kernel->types, typedef_name, BTF_KIND_TYPEDEF);
 	if (id < 0)
 		return -ENOENT;
 	type = btf__type_by_id(btf, id);
@@ -41,11 +41,12 @@ int kernel_tracepoint_args(const struct kernel *kernel, const char *name)
 
 /* 5.15, dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper"), on an architecture whose
  * registers bpf/connect.bpf.h knows. */
-static bool has_registers(const struct btf *btf)
+static bool has_registers(const struct kernel_types *types)
 {
 	static const char *const syscall_number[] = {"orig_ax", "syscallno"};
+	const struct btf *btf = kernel_types_btf(types);
+	int id = kernel_types_find(types, "pt_regs", BTF_KIND_STRUCT);
 	const struct btf_type *type;
-	int id = btf__find_by_name_kind(btf, "pt_regs", BTF_KIND_STRUCT);
 
 	if (id < 0 ||
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_TRACEPOINT, BPF_FUNC_task_pt_regs, NULL) != 1)
@@ -73,7 +74,7 @@ static const char *why_no_entries(const struct kernel *kernel)
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
-	int fd, id = btf__find_by_name_kind(kernel->btf, "nf_ct_attach", BTF_KIND_FUNC);
+	int fd, id = kernel_types_find(kernel->types, "nf_ct_attach", BTF_KIND_FUNC);
 
 	if (id < 0)
 		return "it takes nf_ct_attach";
@@ -93,7 +94,7 @@ static const char *why_no_entries(const struct kernel *kernel)
  * kernel's list of helpers does not say which programs may call them, so one that
  * does is loaded. What fails for another reason fails the real programs, too.
  */
-static bool has_cookies(const struct btf *btf)
+static bool has_cookies(const struct kernel_types *types)
 {
 	const struct bpf_insn program[] = {
 		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1},
@@ -102,8 +103,8 @@ static bool has_cookies(const struct btf *btf)
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP,
-		    .attach_btf_id = btf__find_by_name_kind(btf, "btf_trace_inet_sock_set_state",
-							    BTF_KIND_TYPEDEF));
+		    .attach_btf_id = kernel_types_find(types, "btf_trace_inet_sock_set_state",
+						       BTF_KIND_TYPEDEF));
 	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "has_cookies", "GPL", program,
 			       sizeof(program) / sizeof(*program), &opts);
 
@@ -113,14 +114,20 @@ static bool has_cookies(const struct btf *btf)
 	return true;
 }
 
-int kernel_open(struct kernel *ret_kernel)
+int kernel_open(struct kernel *ret_kernel, const struct btf *programs)
 {
-	struct kernel kernel = {.btf = btf__load_vmlinux_btf()};
+	static const char *const functions[] = {"nf_ct_attach", "__icmp_send", "icmp6_send", NULL};
+	struct btf *btf = btf__load_vmlinux_btf();
+	struct kernel kernel = {};
+	int err;
 
-	if (!kernel.btf)
+	if (!btf)
 		return -ENOENT;
-	kernel.has_registers = has_registers(kernel.btf);
-	kernel.has_cookies = has_cookies(kernel.btf);
+	err = kernel_types_index(btf, programs, functions, &kernel.types);
+	if (err)
+		return err;
+	kernel.has_registers = has_registers(kernel.types);
+	kernel.has_cookies = has_cookies(kernel.types);
 	kernel.no_entries = why_no_entries(&kernel);
 	*ret_kernel = kernel;
 	return 0;
@@ -128,5 +135,5 @@ int kernel_open(struct kernel *ret_kernel)
 
 void kernel_close(struct kernel *kernel)
 {
-	btf__free(kernel->btf);
+	kernel_types_free(kernel->types);
 }

@@ -6,13 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <bpf/btf.h>
+#include "source/kernel_types.h"
 
 /* Arguments of kfree_skb as of the version that gives a reason, 5.17. */
 #define KERNEL_KFREE_SKB_REASON 3
 
 struct kernel {
-	struct btf *btf;
+	struct kernel_types *types;
 	bool has_registers;	/* of a system call, at its exit */
 	bool has_cookies;	/* bpf_get_socket_cookie() for tracing programs */
 	const char *no_entries; /* why nothing is attached to the entry of functions; NULL: it is */
@@ -20,8 +20,9 @@ struct kernel {
 
 extern const char kernel_refuses_entries[];
 
-/* Returns 0, or -ENOENT if the kernel does not tell its types. */
-int kernel_open(struct kernel *ret_kernel);
+/* programs: of what is to run on it. Returns 0, -ENOENT if the kernel does not tell its
+ * types, or -ENOMEM. */
+int kernel_open(struct kernel *ret_kernel, const struct btf *programs);
 void kernel_close(struct kernel *kernel);
 
 bool kernel_has_type(const struct kernel *kernel, const char *name, uint32_t kind);

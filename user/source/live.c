@@ -10,7 +10,6 @@
 
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #include <bpf/bpf.h>
@@ -18,13 +17,12 @@
 
 #include "cli/log.h"
 #include "source/clock.h"
-#include "source/exchange.h"
 #include "source/hooks.h"
 #include "source/host.h"
 #include "source/inflow.h"
 #include "source/kernel_names.h"
-#include "source/knobs.h"
 #include "source/libbpf_log.h"
+#include "source/loader.h"
 #include "source/privileges.h"
 #include "source/seed.h"
 #include "source/totals.h"
@@ -45,34 +43,11 @@
 /* Counts of the healthy, program misses and the wall clock. */
 #define COUNTS_NS NSEC_PER_SEC
 
-/* The first retransmission is due after 1 s and may come an eighth late; only
- * a handshake that is silent beyond that is worth a look. */
-#define QUIET_DEFAULT_NS (1175 * NSEC_PER_MSEC)
-
 /* How long after its last trouble a listener's victims are still named. */
 #define TROUBLE_NS (10 * NSEC_PER_SEC)
 
 /* A clock step or drift worth a record. */
 #define CLOCK_SLACK_NS NSEC_PER_MSEC
-
-/* Threads inside connect(2), where its entry is needed. */
-#define CONNECTING 16384
-
-/* With --all: 8 MiB hold a quarter of a second at 70,000 handshakes/s, and the
- * reader is woken when an eighth of it is full. */
-#define RING_ALL_BYTES	 (8U << 20)
-#define WAKEUP_ALL_BYTES (RING_ALL_BYTES / 8)
-
-/* A quarter of the 16384 that bpf/drop.bpf.h keeps: all CPUs together take four
- * seconds to turn them over, the time in which the handshake they belong to claims
- * them. And a CPU's least in 100 ms. */
-#define STRAYS_PER_SECOND 4096
-#define STRAYS_MIN	  8
-
-/* Server handshakes in trouble that are told one by one: more are a crowd. */
-#define TOLD_PER_SECOND 200
-#define TOLD_MIN	5
-#define TOLD_PER_PORT	20
 
 struct live {
 	struct source source;
@@ -271,108 +246,6 @@ static void describe(struct session *session, const struct live_options *options
 		session->filters[session->filter_count++] = options->words[i];
 }
 
-/* One CPU's share of 100 ms. */
-static uint64_t per_window(uint64_t per_second, uint64_t min)
-{
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t share = per_second / 10 / (cpus > 0 ? cpus : 1);
-
-	return share > min ? share : min;
-}
-
-static void configure(struct live *live, const struct live_options *options)
-{
-	struct sw_config *config = &live->skeleton->rodata->config;
-
-	config->filters = options->filter->kinds;
-	config->tick_ns = clock_tick_ns();
-	config->quiet_ns = options->stall_after_ns ? options->stall_after_ns : QUIET_DEFAULT_NS;
-	config->stream_all = options->all;
-	config->has_cookies = !hooks_lack(&live->session, HOOKS_COOKIE);
-	config->fresh = exchange_is_there();
-	config->exit_alone = bpf_program__autoload(live->skeleton->progs.sys_exit_connect_alone);
-	config->nr_connect = __NR_connect;
-	config->resets_tell = bpf_program__autoload(live->skeleton->progs.tcp_receive_reset);
-	config->retries_tell = bpf_program__autoload(live->skeleton->progs.tcp_retransmit_skb_err);
-	config->strays_per_window = per_window(STRAYS_PER_SECOND, STRAYS_MIN);
-	config->told_per_window = per_window(TOLD_PER_SECOND, TOLD_MIN);
-	config->told_per_port = TOLD_PER_PORT;
-	live->skeleton->bss->seeding = bpf_program__autoload(live->skeleton->progs.seed);
-	if (!config->exit_alone)
-		(void)bpf_map__set_max_entries(live->skeleton->maps.connecting, CONNECTING);
-	if (options->all) {
-		config->wakeup_bytes = WAKEUP_ALL_BYTES;
-		(void)bpf_map__set_max_entries(live->skeleton->maps.records, RING_ALL_BYTES);
-	}
-}
-
-/* Returns 0, -ENOENT if there is nothing to load, or the negative errno of loading. */
-static int load_chosen(struct live *live, const struct live_options *options,
-		       const struct hooks_choice *choice)
-{
-	int err;
-
-	live->session.hook_count = 0;
-	live->skeleton = synwatch__open();
-	if (!live->skeleton)
-		return -errno;
-	err = hooks_choose(live->skeleton->obj, choice, &live->session);
-	if (err)
-		return err;
-	configure(live, options);
-	err = live->skeleton->rodata->config.fresh ? 0 : exchange_leave_out(live->skeleton->obj);
-	if (!err)
-		err = knobs_size(live->skeleton->obj, options->filter);
-	if (!err)
-		err = synwatch__load(live->skeleton);
-	return err;
-}
-
-static void unload(struct live *live)
-{
-	synwatch__destroy(live->skeleton);
-	live->skeleton = NULL;
-}
-
-/* The optional programs that the kernel refuses, each tried without the others. */
-static uint32_t find_refused(struct live *live, const struct live_options *options)
-{
-	uint32_t refused = 0;
-
-	for (unsigned int i = 0; i < HOOKS_MAX; i++) {
-		const struct hooks_choice choice = {.only = (int)i};
-
-		if (!hooks_is_optional(i))
-			continue;
-		if (load_chosen(live, options, &choice))
-			refused |= 1U << i;
-		unload(live);
-	}
-	return refused;
-}
-
-static int load(struct live *live, const struct live_options *options, struct obstacle *why)
-{
-	struct hooks_choice choice = {.only = -1};
-	int err = load_chosen(live, options, &choice);
-
-	if (err == -ENOENT) {
-		obstacle_no_types(why);
-		return err;
-	}
-	/* One that this kernel does not like need not keep the others away. */
-	if (err && obstacle_is_program(err)) {
-		unload(live);
-		choice.refused = find_refused(live, options);
-		err = load_chosen(live, options, &choice);
-	}
-	if (!err)
-		err = knobs_fill(live->skeleton->obj, options->filter);
-	if (err)
-		obstacle_refused(why, err);
-	return err;
-}
-
 static int attach(struct live *live, struct obstacle *why)
 {
 	int err = -ENOMEM;
@@ -507,7 +380,7 @@ int live_open(const struct live_options *options, struct obstacle *ret_why,
 	live->duration_ns = options->duration_ns;
 	libbpf_log_quiet();
 	describe(&live->session, options);
-	err = load(live, options, ret_why);
+	err = loader_load(options, &live->session, ret_why, &live->skeleton);
 	if (!err)
 		err = attach(live, ret_why);
 	if (err)
