@@ -5,6 +5,7 @@ import contextlib
 import json
 import resource
 import time
+from pathlib import Path
 
 from flooding import Flood
 from netlab import V4
@@ -19,10 +20,13 @@ FLOODED_PORT = 81
 # Standard input and output, the listener, and room for a libc.
 OTHER_FILES = 64
 
-# Seconds after the first SYN between which no retry is due, whatever the timer wheel adds:
-# the second is at 3 s, the third at 7 s, the fourth at 15 s.
-QUIET = ((3.5, 6.9), (8.0, 14.8))
-QUIET_MIN_S = 2.0
+# Between retries: while none is made, and for one look after the last. Many at once fill
+# the queue between the namespaces, and what found no room comes again each half second; so
+# it is not known beforehand when. Before 3.5 s the first are told, at 15 s comes the fourth.
+QUIET_FROM_S = 3.5
+QUIET_TO_S = 14.8
+QUIET_LOOK_S = 0.25
+QUIET_ENOUGH_S = 1.0
 
 
 def files_max():
@@ -79,7 +83,7 @@ def hang(rig, count, shares):
             generator.hang(share, address(first), PORT)
             first += share
         opened_s = time.monotonic() - begin
-        quiet = between_retries(tool, begin, opened_s)
+        quiet = between_retries(rig, tool, begin)
         busy_ns = tool.sample().cpu_ns - before.cpu_ns - quiet["cpu_ns"]
         for generator, _ in shares:
             generator.close_all()
@@ -95,19 +99,31 @@ def address(number):
     return f"10.99.{number >> 8}.{number & 255}"
 
 
-def between_retries(tool, begin, opened_s):
-    """What the tool needs while nothing happens; unknown if it took too long to open them."""
-    windows = [(opened_s + first, last) for first, last in QUIET
-               if last - first - opened_s >= QUIET_MIN_S]
-    if not windows:
-        return {"cpu": None, "cpu_ns": 0, "rss": tool.rss()}
-    start, end = windows[0]
-    time.sleep(max(0, begin + start - time.monotonic()))
-    before, since = tool.sample(), time.monotonic()
-    rss = tool.rss()
-    time.sleep(max(0, begin + end - time.monotonic()))
-    cpu = tool.sample().cpu_ns - before.cpu_ns
-    return {"cpu": cpu / 1e9 / (time.monotonic() - since), "cpu_ns": cpu, "rss": rss}
+def retransmissions(netns):
+    """RetransSegs of a namespace: SYNs, and nothing else is sent there."""
+    with netns.entered():
+        lines = Path("/proc/thread-self/net/snmp").read_text().splitlines()
+    names, values = (line.split() for line in lines if line.startswith("Tcp:"))
+    return int(values[names.index("RetransSegs")])
+
+
+def between_retries(rig, tool, begin):
+    """What the tool needs while nothing happens; unknown if something always did."""
+    quiet_ns = quiet_s = 0
+    was_quiet, rss = False, tool.rss()
+    time.sleep(max(0, begin + QUIET_FROM_S - time.monotonic()))
+    before, since, made = tool.sample(), time.monotonic(), retransmissions(rig.lab.client)
+    while quiet_s < QUIET_ENOUGH_S and since - begin < QUIET_TO_S:
+        time.sleep(QUIET_LOOK_S)
+        sample, now, count = tool.sample(), time.monotonic(), retransmissions(rig.lab.client)
+        is_quiet = count == made
+        if is_quiet and was_quiet:
+            quiet_ns += sample.cpu_ns - before.cpu_ns
+            quiet_s += now - since
+            rss = tool.rss()
+        before, since, made, was_quiet = sample, now, count, is_quiet
+    return {"cpu": quiet_ns / 1e9 / quiet_s if quiet_s else None, "cpu_ns": quiet_ns,
+            "quiet_s": quiet_s, "rss": rss}
 
 
 def reported(tool):
