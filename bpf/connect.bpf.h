@@ -259,13 +259,13 @@ static __always_inline bool errno_is_of_handshake(long ret)
 	       ret == -ECONNABORTED;
 }
 
-/* 5.15 and newer. */
-static __always_inline void connect_exit_alone(long ret)
+/* Not inlined: it needs a stack, most calls do not. */
+static __noinline void connect_failed(long ret)
 {
 	struct connecting c = {};
 	struct failed *failed;
 
-	if (ret >= 0 || errno_is_benign(ret) || !filter_role(SW_FILTER_CLIENT) || !filter_current())
+	if (errno_is_benign(ret) || !filter_role(SW_FILTER_CLIENT) || !filter_current())
 		return;
 	c.sk = (__u64)unconnected_sock(connect_arguments(&c.address, &c.length));
 	if (!c.sk)
@@ -283,6 +283,13 @@ static __always_inline void connect_exit_alone(long ret)
 		return;
 	c.start_ns = bpf_ktime_get_ns();
 	connect_report(&c, ret);
+}
+
+/* 5.15 and newer. */
+static __always_inline void connect_exit_alone(long ret)
+{
+	if (ret < 0)
+		connect_failed(ret);
 }
 
 static __always_inline void connect_exit(long ret)

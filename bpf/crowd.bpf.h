@@ -58,7 +58,7 @@ struct {
 static __always_inline bool told_allowed(__u64 now, __u32 told)
 {
 	struct told_window *window;
-	__u32 zero = 0;
+	const union key zero = key_of(0);
 
 	window = bpf_map_lookup_elem(&told_windows, &zero);
 	if (!window)

@@ -98,6 +98,12 @@ static __always_inline struct handshake *handshake_of_sock(const struct sock *sk
 	return sk ? handshake_at((__u64)sk) : 0;
 }
 
+/* It has a handshake under way. */
+static __always_inline bool sock_is_known(const struct sock *sk)
+{
+	return sk && (fresh_find(sock_identity(sk)) || handshake_is_known(sk));
+}
+
 /* The socket in SYN_SENT whose ISN this is, NULL if there is none. */
 static __always_inline const struct sock *sock_of_isn(const struct segment *segment)
 {
@@ -156,18 +162,14 @@ static __always_inline struct handshake *handshake_of_segment(const struct sk_bu
 							      const struct sock **ret_sk)
 {
 	const struct sock *sk = rx_sk;
-	struct handshake *h = handshake_of_sock(sk);
 
-	if (!h) {
+	if (!sock_is_known(sk))
 		sk = BPF_CORE_READ(skb, sk);
-		h = handshake_of_sock(sk);
-	}
-	if (!h && segment->what != SW_DROP_OTHER) {
+	if (segment->what != SW_DROP_OTHER && !sock_is_known(sk))
 		sk = sock_of_isn(segment);
-		h = handshake_of_sock(sk);
-	}
+	forget(sk);
 	*ret_sk = sk;
-	return h;
+	return handshake_of_sock(sk);
 }
 
 /* listener: that of this host which ignored it, 0 if it was dropped otherwise. */

@@ -17,7 +17,7 @@ struct {
 
 static __always_inline struct sw_totals *totals_here(void)
 {
-	__u32 zero = 0;
+	const union key zero = key_of(0);
 
 	return bpf_map_lookup_elem(&totals, &zero);
 }

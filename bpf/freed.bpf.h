@@ -12,8 +12,9 @@ static __always_inline void segment_dropped(const struct sk_buff *skb,
 
 	drop_locate(skb, rx_sk, segment, drop);
 	forget(*drop);
+	forget(rx_sk);
 	h = handshake_of_segment(skb, segment, rx_sk, &sk);
-	forget(sk);
+	forget(rx_sk);
 	drop_tell_client(segment, drop, h, sk, 0);
 	owner = BPF_CORE_READ(skb, sk);
 	if (segment->what == SW_DROP_SYNACK && drop->where == SW_DROP_OUTPUT && owner &&

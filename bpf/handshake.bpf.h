@@ -60,6 +60,7 @@ static __always_inline void handshake_fill(struct sw_handshake *record, const st
 	record->cookie = h->cookie;
 	record->start_ns = h->start_ns;
 	record->owner = h->owner;
+	owner_complete(&record->owner, sk, own);
 	record->owners = h->owners;
 	record->syn_sent = h->syn_sent;
 	tuple_of_sock(sk, own, &record->tuple);
@@ -131,6 +132,7 @@ static __always_inline void handshake_enter(__u64 key, const struct handshake *h
 		count(map_full);
 }
 
+/* All but the owner. */
 static __always_inline void opening_fill(struct opening *opening, const struct sock *sk,
 					 __u64 cookie, bool undecided)
 {
@@ -140,7 +142,6 @@ static __always_inline void opening_fill(struct opening *opening, const struct s
 	opening->old_soft = sk->sk_err_soft;
 	opening->undecided = undecided;
 	opening->streamed = config.stream_all && !undecided;
-	owner_of_current(&opening->owner);
 }
 
 static __always_inline void handshake_emit_open(const struct sock *sk, const struct handshake *h)
@@ -171,10 +172,12 @@ static __noinline void handshake_open_entry(const struct sock *sk, const struct 
 {
 	struct handshake h = {};
 
-	if (slot)
+	if (slot) {
 		__builtin_memcpy(&h, &slot->opening, sizeof(slot->opening));
-	else
+	} else {
 		opening_fill((struct opening *)&h, sk, cookie, undecided);
+		owner_of_current(&h.owner);
+	}
 	handshake_begin(&h);
 	if (!slot)
 		handshake_enter((__u64)sk, &h);
@@ -182,16 +185,23 @@ static __noinline void handshake_open_entry(const struct sock *sk, const struct 
 		handshake_emit_open(sk, &h);
 }
 
+/* Its own function, so that a run without filters has nothing of it, stack included. */
+static __noinline enum filter_result handshake_wanted(const struct sock *sk)
+{
+	if (!filter_role(SW_FILTER_CLIENT) || !filter_current())
+		return FILTER_REFUSE;
+	return filter_living_sock(sk);
+}
+
 /* CLOSE -> SYN_SENT, in the context of the task that called connect(). */
 static __always_inline void handshake_open(const struct sock *sk)
 {
-	enum filter_result result;
+	enum filter_result result = FILTER_ACCEPT;
 	struct fresh *slot;
 	__u64 cookie;
 
-	if (!filter_role(SW_FILTER_CLIENT) || !filter_current())
-		return;
-	result = filter_living_sock(sk);
+	if (config.filters)
+		result = handshake_wanted(sk);
 	if (result == FILTER_REFUSE)
 		return;
 	cookie = sock_identify(sk);
@@ -199,6 +209,7 @@ static __always_inline void handshake_open(const struct sock *sk)
 	if (slot) {
 		slot->key = (__u64)sk;
 		opening_fill(&slot->opening, sk, cookie, result == FILTER_UNDECIDED);
+		owner_of_connect(&slot->opening.owner, sk);
 		fresh_publish(slot);
 	}
 	if (!slot || config.stream_all)
@@ -427,7 +438,7 @@ static __always_inline bool fresh_answered(const struct sock *sk, struct fresh *
 
 	if (config.stream_all || slot->opening.undecided)
 		return false;
-	now = bpf_ktime_get_ns();
+	now = sock_now(sk, slot->opening.start_ns);
 	latency = now - slot->opening.start_ns;
 	if (latency >= config.quiet_ns)
 		return false;

@@ -20,8 +20,8 @@
 
 /* What is known when connect() begins. */
 struct opening {
-	__u64 cookie;
 	__u64 start_ns;
+	__u64 cookie;
 	struct sw_owner owner;
 	__u32 old_errors; /* on the error queue before this attempt */
 	__u8 old_soft;	  /* sk_err_soft before this attempt; reuse keeps it */
@@ -92,7 +92,7 @@ static __always_inline long handshake_put(__u64 key, const struct handshake *h, 
 
 static __always_inline void handshake_land(struct handshake *h)
 {
-	__u32 isn = h->isn;
+	const union key isn = key_of(h->isn);
 
 	if (h->in_flight)
 		bpf_map_delete_elem(&flights, &isn);
@@ -104,21 +104,26 @@ static __always_inline void handshake_forget(__u64 key, struct handshake *h)
 	bpf_map_delete_elem(&handshakes, &key);
 }
 
+/* The user side sees the beginning, as struct sw_fresh. */
 struct fresh {
 	__u64 holder; /* the socket's cookie; 0: free */
-	__u64 key;    /* in handshakes */
 	struct opening opening;
+	__u64 key; /* in handshakes */
 };
+
+_Static_assert(__builtin_offsetof(struct fresh, opening.start_ns) ==
+		       __builtin_offsetof(struct sw_fresh, start_ns),
+	       "fresh");
 
 /* Mostly few are under way at a time: they share the first slots, which then are in the
  * cache. */
 #define FRESH_HOT   64
 #define FRESH_SLOTS (FRESH_HOT + 4096)
 #define FRESH_WAYS  2
-#define FRESH_BUSY  ~0ULL /* being filled in; no socket's cookie */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, FRESH_SLOTS);
 	__type(key, __u32);
 	__type(value, struct fresh);
@@ -128,13 +133,19 @@ struct {
  * client's state. */
 bool simultaneous_open = false;
 
-/* Cookies are given out one after the other. */
-static __always_inline struct fresh *fresh_slot(__u64 cookie, __u32 way)
+/* NULL for FRESH_SLOTS. */
+static __always_inline struct fresh *fresh_at(__u32 number)
 {
-	__u32 index = way ? FRESH_HOT + (__u32)cookie % (FRESH_SLOTS - FRESH_HOT)
-			  : (__u32)cookie % FRESH_HOT;
+	const union key key = key_of(number);
 
-	return bpf_map_lookup_elem(&fresh_handshakes, &index);
+	return bpf_map_lookup_elem(&fresh_handshakes, &key);
+}
+
+/* Cookies are given out one after the other. */
+static __always_inline __u32 fresh_number(__u64 cookie, __u32 way)
+{
+	return way ? FRESH_HOT + (__u32)cookie % (FRESH_SLOTS - FRESH_HOT)
+		   : (__u32)cookie % FRESH_HOT;
 }
 
 static __always_inline struct fresh *fresh_find(__u64 cookie)
@@ -144,7 +155,7 @@ static __always_inline struct fresh *fresh_find(__u64 cookie)
 	if (!config.fresh || !cookie)
 		return 0;
 	for (__u32 way = 0; way < FRESH_WAYS; way++) {
-		slot = fresh_slot(cookie, way);
+		slot = fresh_at(fresh_number(cookie, way));
 		if (slot && slot->holder == cookie)
 			return slot;
 	}
@@ -161,12 +172,12 @@ static __always_inline struct fresh *fresh_claim(__u64 cookie)
 	if (!config.fresh)
 		return 0;
 	for (__u32 way = 0; way < FRESH_WAYS; way++) {
-		slot = fresh_slot(cookie, way);
+		slot = fresh_at(fresh_number(cookie, way));
 		if (!slot)
 			continue;
 		before = slot->holder;
 		if ((before && before != cookie) ||
-		    __sync_val_compare_and_swap(&slot->holder, before, FRESH_BUSY) != before)
+		    __sync_val_compare_and_swap(&slot->holder, before, SW_FRESH_BUSY) != before)
 			continue;
 		if (before)
 			count(missed);
@@ -183,7 +194,7 @@ static __always_inline bool fresh_exchange(struct fresh *slot, __u64 from, __u64
 /* An exchange, not a store: what was filled in is to be seen first. */
 static __always_inline void fresh_publish(struct fresh *slot)
 {
-	(void)fresh_exchange(slot, FRESH_BUSY, slot->opening.cookie);
+	(void)fresh_exchange(slot, SW_FRESH_BUSY, slot->opening.cookie);
 }
 
 /* True for one of all who try. */
@@ -195,12 +206,12 @@ static __always_inline bool fresh_take(struct fresh *slot)
 /* The same for who still has to read it, and releases it then. */
 static __always_inline bool fresh_hold(struct fresh *slot)
 {
-	return fresh_exchange(slot, slot->opening.cookie, FRESH_BUSY);
+	return fresh_exchange(slot, slot->opening.cookie, SW_FRESH_BUSY);
 }
 
 static __always_inline void fresh_release(struct fresh *slot)
 {
-	(void)fresh_exchange(slot, FRESH_BUSY, 0);
+	(void)fresh_exchange(slot, SW_FRESH_BUSY, 0);
 }
 
 /* The rest of one whose opening is filled in. */
@@ -270,10 +281,10 @@ static __always_inline void fresh_look(const __u32 *index, const struct fresh *s
 	__u64 holder = seen->holder;
 	struct fresh *slot;
 
-	if (!holder || holder == FRESH_BUSY ||
+	if (!holder || holder == SW_FRESH_BUSY ||
 	    bpf_ktime_get_ns() - seen->opening.start_ns < config.quiet_ns)
 		return;
-	slot = bpf_map_lookup_elem(&fresh_handshakes, &at);
+	slot = fresh_at(at);
 	if (!slot || slot->holder != holder)
 		return;
 	if (sock_identity((const void *)slot->key) == holder)

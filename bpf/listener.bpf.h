@@ -155,21 +155,40 @@ static __always_inline bool listener_has_address(const struct sock *sk, const __
 	return bound[0] == wanted[0] && bound[1] == wanted[1];
 }
 
-/* Who listens there, NULL if nobody is known to; of several the first. */
-static __always_inline const struct sock *listener_at(const struct sw_tuple *tuple)
+/* Of what it threw away, one segment is named. False if it threw none away. */
+static __always_inline bool listener_account(const struct sock *sk, struct listener *listener)
+{
+	if (!listener || (__s32)(listener_drops(sk) - listener->drops) <= 0)
+		return false;
+	__sync_fetch_and_add(&listener->drops, 1);
+	return true;
+}
+
+/* Who listens there, NULL if nobody is known to; of several the first. To be accounted
+ * for: only one that has counted a drop of which nobody knows yet. */
+static __always_inline const struct sock *listener_find(const struct sw_tuple *tuple,
+							bool to_be_accounted_for)
 {
 	struct port_key key = {.netns = tuple->netns, .port = tuple->lport};
 	struct port *port = bpf_map_lookup_elem(&ports, &key);
+	const struct sock *found = 0;
 
 	if (!port)
 		return 0;
 	for (int i = 0; i < PORT_LISTENERS; i++) {
 		const struct sock *sk = (const void *)port->listeners[i];
 
-		if (sk && listener_has_address(sk, tuple->laddr))
-			return sk;
+		if (!found && sk && listener_has_address(sk, tuple->laddr) &&
+		    (!to_be_accounted_for || listener_account(sk, listener_of_sock(sk))))
+			found = sk;
+		forget(found);
 	}
-	return 0;
+	return found;
+}
+
+static __always_inline const struct sock *listener_at(const struct sw_tuple *tuple)
+{
+	return listener_find(tuple, false);
 }
 
 /* The filters on owners: those of the listener, NULL if it is not known. */
@@ -323,15 +342,6 @@ static __noinline void listener_close(const struct sock *sk)
 	listener_count(sk, listener);
 	port_remove(listener, key);
 	bpf_map_delete_elem(&listeners, &key);
-}
-
-/* Of what it threw away, one segment is named. False if it threw none away. */
-static __always_inline bool listener_account(const struct sock *sk, struct listener *listener)
-{
-	if ((__s32)(listener_drops(sk) - listener->drops) <= 0)
-		return false;
-	__sync_fetch_and_add(&listener->drops, 1);
-	return true;
 }
 
 #endif /* SYNWATCH_LISTENER_BPF_H */

@@ -36,7 +36,7 @@ static __always_inline void handshake_missed(const struct sock *sk, struct hands
  * flights, which may have been before it got there. */
 static __always_inline bool look_take_off(const struct sock *sk, struct handshake *h, __u64 key)
 {
-	__u32 isn = sock_isn(sk, false);
+	const union key isn = key_of(sock_isn(sk, false));
 
 	handshake_take_off(sk, false, h);
 	if (bpf_map_lookup_elem(&handshakes, &key))

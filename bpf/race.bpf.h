@@ -46,7 +46,7 @@ static __always_inline __u32 race_place(const struct sock *sk, bool own)
 
 static __always_inline struct race_winner *race_slot(__u32 pid, __be16 rport)
 {
-	__u32 index = (pid ^ rport) % RACE_SLOTS;
+	const union key index = key_of((pid ^ rport) % RACE_SLOTS);
 
 	return bpf_map_lookup_elem(&race_winners, &index);
 }

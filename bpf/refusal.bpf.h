@@ -53,7 +53,7 @@ struct {
 static __always_inline void answer_note(const struct sk_buff *skb, const struct answer *answer)
 {
 	struct answered *here;
-	__u32 zero = 0;
+	const union key zero = key_of(0);
 
 	here = bpf_map_lookup_elem(&answers, &zero);
 	if (!here)
@@ -76,7 +76,7 @@ static __always_inline bool answer_is(const struct answered *here, const struct 
 static __always_inline void answer_take(const struct sk_buff *skb, struct answer *ret_answer)
 {
 	struct answered *here;
-	__u32 zero = 0;
+	const union key zero = key_of(0);
 
 	here = bpf_map_lookup_elem(&answers, &zero);
 	if (!here)
@@ -127,7 +127,7 @@ static __always_inline void answer_built(const struct sk_buff *built, const stru
 {
 	struct answered *here;
 	struct answer reset = {};
-	__u32 zero = 0;
+	const union key zero = key_of(0);
 
 	/* clang 14 leaves out a store in answer_note() if this is a constant. */
 	reset.flags = SW_F_RESET_SENT;
@@ -303,28 +303,8 @@ static __always_inline void refusal_ignored(const struct sk_buff *skb,
 	const struct sock *sk;
 	struct handshake *h = handshake_of_segment(skb, segment, 0, &sk);
 
-	forget(sk);
 	drop_tell_client(segment, &drop, h, sk, (__u64)listener);
 	refusal_tell(segment, &drop, listener, 0);
-}
-
-/* The listener that has counted a drop which nobody has accounted for; NULL if none has. */
-static __always_inline const struct sock *refusal_listener(const struct sw_tuple *tuple)
-{
-	struct port_key key = {.netns = tuple->netns, .port = tuple->lport};
-	struct port *port = bpf_map_lookup_elem(&ports, &key);
-
-	if (!port)
-		return 0;
-	for (int i = 0; i < PORT_LISTENERS; i++) {
-		const struct sock *sk = (const void *)port->listeners[i];
-		struct listener *listener = listener_of_sock(sk);
-
-		if (listener && listener_has_address(sk, tuple->laddr) &&
-		    listener_account(sk, listener))
-			return sk;
-	}
-	return 0;
 }
 
 /*
@@ -348,8 +328,7 @@ static __always_inline void refusal_consumed(const struct sk_buff *skb)
 	if (!dst)
 		return;
 	tuple_of_segment(&segment, BPF_CORE_READ(dst, dev, nd_net.net, ns.inum), &tuple);
-	sk = refusal_listener(&tuple);
-	forget(sk);
+	sk = listener_find(&tuple, true);
 	if (sk)
 		refusal_ignored(skb, &segment, tuple.netns, sk);
 }

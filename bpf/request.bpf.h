@@ -320,8 +320,11 @@ static __noinline bool request_end(const struct sock *sk, int new_state)
  * request's; one that was never asked for was never reported. */
 static __always_inline void request_leave(const struct sock *sk, int new_state)
 {
-	if ((sk->__sk_common.skc_cookie.counter || requests_unnamed) && request_end(sk, new_state))
-		return;
+	if (sk->__sk_common.skc_cookie.counter || requests_unnamed) {
+		forget(new_state);
+		if (request_end(sk, new_state))
+			return;
+	}
 	if (new_state == TCP_ESTABLISHED)
 		request_accepted(sk);
 }

@@ -187,33 +187,62 @@ static __always_inline __u64 identity_make_up(__u32 isn, const struct sw_tuple *
 	return (__u64)isn << 32 | (__u32)tuple->rport << 16 | tuple->lport;
 }
 
-/* Its fields cost a fraction of the helpers that give them; those of cgroup v2 and of the
- * initial user namespace, as theirs. comm is padded with zeroes. */
-static __always_inline void owner_of_task(const struct task_struct *task, struct sw_owner *owner)
+/* The cgroup of whoever made it, which it holds on to. */
+static __always_inline __u64 sock_cgroup(const struct sock *sk, bool own)
 {
-	owner->pid = task->tgid;
-	owner->tid = task->pid;
-	owner->uid = task->cred->uid.val;
-	owner->cgroup = task->cgroups->dfl_cgrp->kn->id;
-	*(__u64 *)owner->comm = *(const __u64 *)task->comm;
-	*(__u64 *)(owner->comm + 8) = *(const __u64 *)(task->comm + 8);
+	const struct cgroup *cgroup = LOAD(own, sk, sk_cgrp_data.cgroup);
+	const struct kernfs_node *node = LOAD(own, cgroup, kn);
+
+	return LOAD(own, node, id);
 }
 
 static __always_inline void owner_of_current(struct sw_owner *owner)
 {
-	__u64 pid_tgid;
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
-	/* 5.11, 3ca1032ab7ab ("bpf: Implement get_current_task_btf and RET_PTR_TO_BTF_ID") */
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
-		owner_of_task(bpf_get_current_task_btf(), owner);
-		return;
-	}
-	pid_tgid = bpf_get_current_pid_tgid();
 	owner->pid = pid_tgid >> 32;
 	owner->tid = (__u32)pid_tgid;
 	owner->uid = (__u32)bpf_get_current_uid_gid();
 	owner->cgroup = bpf_get_current_cgroup_id();
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
+}
+
+/* 5.11, 3ca1032ab7ab ("bpf: Implement get_current_task_btf and RET_PTR_TO_BTF_ID"); 5.15,
+ * 8520e224f547 ("bpf, cgroups: Fix cgroup v2 fallback on v1/v2 mixed mode") */
+#define TASK_LOADS                                                                      \
+	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf) && \
+	 bpf_core_field_exists(((struct sock *)0)->sk_cgrp_data.cgroup))
+
+/*
+ * The same, in the context of connect(), for a fraction: a task's fields cost less than
+ * the helpers that give them; uid is that of the initial user namespace, as theirs, and
+ * comm is padded with zeroes. A cgroup's number is far away, in lines that nobody else
+ * looks at: where it is the socket's, too, as nearly always, it stays 0 until somebody
+ * wants to know, see owner_complete().
+ */
+static __always_inline void owner_of_connect(struct sw_owner *owner, const struct sock *sk)
+{
+	const struct task_struct *task;
+	const struct cgroup *cgroup;
+
+	if (!TASK_LOADS) {
+		owner_of_current(owner);
+		return;
+	}
+	task = bpf_get_current_task_btf();
+	cgroup = task->cgroups->dfl_cgrp;
+	owner->pid = task->tgid;
+	owner->tid = task->pid;
+	owner->uid = task->cred->uid.val;
+	owner->cgroup = cgroup == sk->sk_cgrp_data.cgroup ? 0 : BPF_CORE_READ(cgroup, kn, id);
+	*(__u64 *)owner->comm = *(const __u64 *)task->comm;
+	*(__u64 *)(owner->comm + 8) = *(const __u64 *)(task->comm + 8);
+}
+
+static __always_inline void owner_complete(struct sw_owner *owner, const struct sock *sk, bool own)
+{
+	if (TASK_LOADS && owner->pid && !owner->cgroup)
+		owner->cgroup = sock_cgroup(sk, own);
 }
 
 static __always_inline void closer_of_current(struct sw_closer *closer, __u32 *flags)
@@ -279,6 +308,16 @@ static __always_inline __u32 sock_rto_max(const struct sock *sk, bool own)
 	if (bpf_core_field_exists(icsk->icsk_rto_max))
 		return LOAD(own, icsk, icsk_rto_max);
 	return ns_to_jiffies(RTO_MAX_NS);
+}
+
+/* CLOCK_MONOTONIC on the way out of SYN_SENT: tcp_rcv_state_process() has just read it for
+ * the segment that it looks at. A socket that got there in another way (TCP_REPAIR) has an
+ * older time, if any. */
+static __always_inline __u64 sock_now(const struct sock *sk, __u64 since)
+{
+	const struct tcp_sock *tp = OWN ? (const void *)sock_own(sk) : 0;
+
+	return tp && tp->tcp_clock_cache >= since ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 }
 
 /* Did the first SYN ask for ECN, so that a retry does not? tcp_ecn_send_syn()

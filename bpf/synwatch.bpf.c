@@ -41,6 +41,7 @@ __u32 answers_told = 0;
 __u64 trouble_ns = 0;
 
 #include "compat.bpf.h"
+#include "key.bpf.h"
 #include "sock.bpf.h"
 #include "emit.bpf.h"
 #include "filter.bpf.h"
@@ -65,10 +66,11 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	return sk->sk_protocol == IPPROTO_TCP;
 }
 
-/* Takes it out, for its end. slot: held, or NULL. */
-static __always_inline bool take_handshake(const struct sock *sk, const struct fresh *slot,
+/* Takes it out, for its end. held: number of its slot, or FRESH_SLOTS. */
+static __always_inline bool take_handshake(const struct sock *sk, __u32 held,
 					   struct handshake *ret_h)
 {
+	const struct fresh *slot = fresh_at(held);
 	__u64 key = (__u64)sk;
 	struct handshake *entry;
 
@@ -88,18 +90,15 @@ static __always_inline bool take_handshake(const struct sock *sk, const struct f
 /* There is more to say of it than that it was answered. False if it was a request's. No
  * exchange in here: it could not be left out, see user/source/exchange.c. And no calls:
  * before 6.18 all frames together have 512 bytes. */
-static __noinline bool left_in_trouble(const struct sock *sk, const struct fresh *slot,
-				       int old_state, int new_state)
+static __noinline bool left_in_trouble(const struct sock *sk, __u32 held, int old_state,
+				       int new_state)
 {
 	struct handshake h = {};
 
-	/* Its callers differ in these, and all that follows is the same. */
-	forget(old_state);
-	forget(new_state);
 	sk = sock_own(sk);
 	if (!sk)
 		return true;
-	if (!take_handshake(sk, slot, &h)) {
+	if (!take_handshake(sk, held, &h)) {
 		if (old_state != TCP_SYN_SENT)
 			return false;
 		if (new_state != TCP_CLOSE ||
@@ -122,23 +121,31 @@ static __noinline bool left_in_trouble(const struct sock *sk, const struct fresh
 	return true;
 }
 
-/* False if it was a request's. */
-static __always_inline bool left_handshake(const struct sock *sk, int old_state, int new_state)
+/* False if it was a request's. new_state is the caller's own, for forget(). */
+static __always_inline bool left_handshake(const struct sock *sk, int old_state, int *new_state)
 {
+	__u32 held = FRESH_SLOTS;
 	struct fresh *slot;
+	__u64 cookie;
 	bool was_own;
 
 	if (old_state == TCP_SYN_RECV && !simultaneous_open)
 		return false;
-	slot = fresh_find(sk->__sk_common.skc_cookie.counter);
+	cookie = sk->__sk_common.skc_cookie.counter;
+	slot = fresh_find(cookie);
 	/* Answered, it was no trouble that anybody saw; or a filter has refused it. */
-	if (new_state == TCP_ESTABLISHED &&
+	if (*new_state == TCP_ESTABLISHED &&
 	    (slot ? fresh_answered(sk, slot)
 		  : old_state == TCP_SYN_SENT && !handshake_is_known(sk)))
 		return true;
-	if (slot && !fresh_hold(slot))
-		slot = 0;
-	was_own = left_in_trouble(sk, slot, old_state, new_state);
+	if (slot && fresh_hold(slot))
+		held = fresh_number(cookie, slot != fresh_at(fresh_number(cookie, 0)));
+	/* The ways here differ in these, and all that follows is the same. */
+	forget(held);
+	forget(old_state);
+	forget(*new_state);
+	was_own = left_in_trouble(sk, held, old_state, *new_state);
+	slot = fresh_at(held);
 	if (slot)
 		fresh_release(slot);
 	return was_own;
@@ -154,7 +161,7 @@ int BPF_PROG(inet_sock_set_state, const struct sock *sk, int old_state, int new_
 		/* SYN_SENT -> SYN_RECV is a simultaneous open, still under way */
 		if (new_state == TCP_SYN_RECV)
 			simultaneous_open = true;
-		else if (is_tcp(sk) && !left_handshake(sk, old_state, new_state))
+		else if (is_tcp(sk) && !left_handshake(sk, old_state, &new_state))
 			request_leave(sk, new_state);
 	} else if (new_state == TCP_LISTEN) {
 		if (is_tcp(sk))

@@ -47,6 +47,7 @@ enum {
 
 enum {
 	BPF_F_NO_PREALLOC = 1U << 0,
+	BPF_F_MMAPABLE = 1U << 10,
 };
 
 enum {
@@ -213,6 +214,18 @@ struct sk_buff_head {
 	__u32 qlen;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup; /* before 5.15 it may be something else */
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
@@ -226,6 +239,7 @@ struct sock {
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	struct sock_reuseport *sk_reuseport_cb;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct sock_reuseport {
@@ -265,6 +279,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 srtt_us;
+	__u64 tcp_clock_cache;
 	__u64 bytes_acked;
 	__u8 ecn_flags;
 	struct list_head tsorted_sent_queue;
@@ -395,14 +410,6 @@ struct files_struct {
 
 struct cred {
 	kuid_t uid;
-};
-
-struct kernfs_node {
-	__u64 id;
-};
-
-struct cgroup {
-	struct kernfs_node *kn;
 };
 
 struct css_set {

@@ -38,11 +38,13 @@ struct sw_host_key {
 };
 
 struct sw_config {
-	__u32 filters; /* enum sw_filter */
-	__u32 tick_ns; /* one jiffy */
+	__u32 filters;	  /* enum sw_filter */
+	__u32 stream_all; /* stream every transition, healthy ones too */
 	/* Volume, not judgement: a handshake younger than this, not yet retried
 	 * and then answered, is only counted. */
 	__u64 quiet_ns;
+	__u32 has_cookies; /* bpf_get_socket_cookie() is there */
+	__u32 fresh;	   /* the kernel has atomic exchange, 5.12 */
 	/* Dropped SYNs and SYN-ACKs of no known handshake that one CPU keeps in
 	 * 100 ms; more are only counted. */
 	__u64 strays_per_window;
@@ -50,15 +52,21 @@ struct sw_config {
 	 * one local port in a second. More are counted as a crowd. */
 	__u64 told_per_window;
 	__u64 told_per_port;
-	__u32 has_cookies;  /* bpf_get_socket_cookie() is there */
-	__u32 fresh;	    /* the kernel has atomic exchange, 5.12 */
+	__u32 tick_ns;	    /* one jiffy */
 	__u32 exit_alone;   /* a system call's arguments can be read at its exit, 5.15 */
 	__u32 nr_connect;   /* __NR_connect */
 	__u32 resets_tell;  /* tcp_receive_reset is there */
 	__u32 retries_tell; /* every retransmission has its event, failed ones too */
-	__u32 stream_all;   /* stream every transition, healthy ones too */
 	__u32 wakeup_bytes; /* wake the reader when that much is waiting; 0: always */
 };
+
+/* How a slot of the map fresh_handshakes begins. The user side has it mapped. */
+struct sw_fresh {
+	__u64 holder; /* 0: nobody */
+	__u64 start_ns;
+};
+
+#define SW_FRESH_BUSY ~0ULL /* a holder: it is being filled in */
 
 /* Maps that are swept only if something can be in them. */
 enum sw_swept_map { SW_SWEPT_HANDSHAKES, SW_SWEPT_REQUESTS, SW_SWEPT_CROWDS, SW_SWEPT_MAPS };

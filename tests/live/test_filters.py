@@ -130,6 +130,20 @@ def test_cgroup_and_those_below_it(cgroup, lab, agent, watch):
     assert [line["pid"] for line in child_only.lines] == [child_member.pid]
 
 
+def test_the_cgroup_is_that_of_who_connects_not_of_who_made_the_socket(cgroup, lab, watch):
+    member = lab.client.agent()
+    watching = watch("--role", "client")
+
+    groups = cgroup, cgroup / "child"
+    for group in groups:  # the second time with the socket of the first
+        (group / "cgroup.procs").write_text(str(member.pid))
+        assert member.connect(V4.target, 81)["errno"] == "ECONNREFUSED"
+
+    watching.stop()
+    assert [line["cgroup"] for line in watching.lines] == [
+        group.stat().st_ino for group in groups]
+
+
 def check_each(watch, stimulus, wanted, letting_in, keeping_out):
     """One handshake, seen by a watch with each filter at the same time. letting_in must have a
     line with the values of `wanted`, keeping_out none at all."""

@@ -274,7 +274,7 @@ static void examine_namespaces(struct examination *examination)
 	examine_networks(examination);
 	if (lookup_cgroup_mount(path, sizeof(path)))
 		tell(examination, FINDING_NAMESPACES, FINDING_LESS, "cgroup", "no cgroup v2",
-		     "--cgroup cannot be used, and an adopted handshake has no cgroup");
+		     "--cgroup cannot be used; before Linux 5.15 adopted ones have none");
 	else
 		tell(examination, FINDING_NAMESPACES, FINDING_OK, "cgroup", path,
 		     "the tree for --cgroup");

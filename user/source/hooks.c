@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include "cli/log.h"
 #include "source/kernel.h"
 #include "source/tracefs.h"
 
@@ -40,6 +41,7 @@ struct hook {
 	bool indispensable;
 	const char *map;      /* HOOK_SWEEP: that map, */
 	struct sweep sweep;   /* and when; the link comes later */
+	bool slots;	      /* it is an array of struct sw_fresh */
 	const char *function; /* HOOK_ENTRY: that one; name: what it is in the session */
 	const char *lacks;    /* attached, but with this less than newer kernels have */
 	/* In the session, too, if this variant tells more than the others: core/offers.c */
@@ -100,6 +102,7 @@ static const struct hook all_hooks[] = {
 	 .name = "bpf_map_elem",
 	 .kind = HOOK_SWEEP,
 	 .map = "fresh_handshakes",
+	 .slots = true,
 	 .sweep.always = true},
 	{.program = "look",
 	 .name = "bpf_map_elem",
@@ -337,6 +340,22 @@ static int attach_entry(struct hooks *hooks, struct bpf_program *program, uint32
 	return attach_plain(program, ret_link);
 }
 
+static void add_sweep(struct hooks *hooks, const struct bpf_object *object, const struct hook *hook,
+		      const struct bpf_link *link)
+{
+	struct sweep *sweep = &hooks->sweeps[hooks->sweep_count++];
+	int err;
+
+	*sweep = hook->sweep;
+	sweep->link = link;
+	if (!hook->slots)
+		return;
+	err = sweep_map_slots(&sweep->slots, bpf_object__find_map_fd_by_name(object, hook->map),
+			      hooks->quiet_ns);
+	if (err)
+		log_debug("cannot map %s: %s", hook->map, strerror(-err));
+}
+
 static int attach(struct hooks *hooks, struct bpf_object *object, const struct hook *hook)
 {
 	struct bpf_program *program = bpf_object__find_program_by_name(object, hook->program);
@@ -359,10 +378,8 @@ static int attach(struct hooks *hooks, struct bpf_object *object, const struct h
 	}
 	if (err)
 		return err;
-	if (hook->kind == HOOK_SWEEP) {
-		hooks->sweeps[hooks->sweep_count] = hook->sweep;
-		hooks->sweeps[hooks->sweep_count++].link = *link;
-	}
+	if (hook->kind == HOOK_SWEEP)
+		add_sweep(hooks, object, hook, *link);
 	if (hook->kind == HOOK_SEED)
 		hooks->seed = *link;
 	hooks->answers_told |= hook->shows;
@@ -472,6 +489,8 @@ void hooks_done(struct hooks *hooks)
 {
 	(void)bpf_link__destroy(hooks->victims);
 	hooks->victims = NULL;
+	while (hooks->sweep_count)
+		sweep_unmap_slots(&hooks->sweeps[--hooks->sweep_count].slots);
 	while (hooks->count)
 		(void)bpf_link__destroy(hooks->links[--hooks->count]);
 }

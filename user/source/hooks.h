@@ -25,6 +25,8 @@ struct hooks {
 	 * (before 5.9). */
 	struct sweep sweeps[SWEEPS_MAX];
 	unsigned int sweep_count;
+	/* Set by the caller: sw_config's. */
+	uint64_t quiet_ns;
 	/* Another: iterates over the TCP sockets of its reader's namespace; NULL
 	 * where the kernel cannot (before 5.9). */
 	const struct bpf_link *seed;

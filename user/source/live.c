@@ -250,6 +250,7 @@ static int attach(struct live *live, struct obstacle *why)
 {
 	int err = -ENOMEM;
 
+	live->hooks.quiet_ns = live->skeleton->rodata->config.quiet_ns;
 	live->names = kernel_names_new(on_name, live);
 	if (live->names)
 		err = inflow_open(bpf_map__fd(live->skeleton->maps.records), on_record, live,

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <sys/mman.h>
+
 #include <bpf/bpf.h>
 
 /* A map in which others put and delete may hide an entry from one walk, not from more. */
@@ -11,6 +13,55 @@
 
 /* What is due is looked at so late at most, should its time have been forgotten. */
 #define DUE_MAX_NS 1000000000ULL
+
+/* An array's elements are multiples of this, in bytes: array_map_alloc(). */
+#define SLOT_ALIGN 8
+
+static size_t slots_length(const struct sweep_slots *slots)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (slots->count * slots->size + page - 1) / page * page;
+}
+
+int sweep_map_slots(struct sweep_slots *slots, int map_fd, uint64_t quiet_ns)
+{
+	struct sweep_slots mapped = {.quiet_ns = quiet_ns};
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(map_fd, &info, &size))
+		return -errno;
+	mapped.count = info.max_entries;
+	mapped.size = (info.value_size + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
+	mapped.first = mmap(NULL, slots_length(&mapped), PROT_READ, MAP_SHARED, map_fd, 0);
+	if (mapped.first == MAP_FAILED)
+		return -errno;
+	*slots = mapped;
+	return 0;
+}
+
+void sweep_unmap_slots(struct sweep_slots *slots)
+{
+	if (slots->first)
+		(void)munmap(slots->first, slots_length(slots));
+	*slots = (struct sweep_slots){};
+}
+
+/* Is one old? What changes meanwhile is another's, and younger. */
+static bool slots_are_due(const struct sweep_slots *slots, uint64_t now_ns)
+{
+	const char *first = slots->first;
+
+	for (size_t i = 0; i < slots->count; i++) {
+		const volatile struct sw_fresh *slot = (const void *)(first + i * slots->size);
+		uint64_t holder = slot->holder;
+
+		if (holder && holder != SW_FRESH_BUSY && now_ns >= slot->start_ns + slots->quiet_ns)
+			return true;
+	}
+	return false;
+}
 
 int sweep_run(const struct sweep *sweep)
 {
@@ -44,7 +95,11 @@ static bool is_worth_it(struct sweep *sweep, struct sw_swept *map, uint64_t now_
 
 int sweep_if_due(struct sweep *sweep, struct sw_swept *swept, uint64_t now_ns)
 {
-	if (!sweep->always && !is_worth_it(sweep, &swept[sweep->map], now_ns))
-		return 0;
-	return sweep_run(sweep);
+	bool wanted;
+
+	if (sweep->slots.first)
+		wanted = slots_are_due(&sweep->slots, now_ns);
+	else
+		wanted = sweep->always || is_worth_it(sweep, &swept[sweep->map], now_ns);
+	return wanted ? sweep_run(sweep) : 0;
 }

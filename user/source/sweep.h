@@ -12,14 +12,29 @@
 
 #include "synwatch/config.h"
 
+/* fresh_handshakes, mapped; zeroed: it is not. */
+struct sweep_slots {
+	void *first; /* of count, each size bytes apart and beginning as struct sw_fresh */
+	size_t count;
+	size_t size;
+	uint64_t quiet_ns; /* older ones are looked at */
+};
+
 struct sweep {
 	const struct bpf_link *link; /* of an iterator over the map */
-	bool always;
-	enum sw_swept_map map; /* unless always */
-	bool dated;	       /* its struct sw_swept says when something is due */
-	unsigned int idle;     /* times in a row that nothing was in it */
+	bool always;		     /* or by the slots, if there are any */
+	enum sw_swept_map map;	     /* unless always */
+	bool dated;		     /* its struct sw_swept says when something is due */
+	unsigned int idle;	     /* times in a row that nothing was in it */
 	uint64_t last_ns;
+	struct sweep_slots slots;
 };
+
+/* Maps fresh_handshakes, whose descriptor that is. Returns 0 or a negative errno. */
+int sweep_map_slots(struct sweep_slots *slots, int map_fd, uint64_t quiet_ns);
+
+/* Safe on zeroed ones. */
+void sweep_unmap_slots(struct sweep_slots *slots);
 
 /* Walks it. Returns 0 or a negative errno. */
 int sweep_run(const struct sweep *sweep);
