@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+import cgroups
 from confined import behind, everybodys, place  # noqa: F401
 from netlab import Lab, Way
 from privileges import why_no_live
@@ -151,8 +152,8 @@ def cgroup():
     group.mkdir()
     child.mkdir()
     yield group
-    child.rmdir()
-    group.rmdir()
+    cgroups.remove(child)
+    cgroups.remove(group)
 
 
 def _starter(lab, kind, started, always=()):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import cgroups
 from expect import client_of, has, on_wire, seconds
 from netlab import MAPPED, V4, V6, Namespace, run
 
@@ -156,7 +157,7 @@ def test_cgroup_and_those_below_it(cgroup, agent, watch, hang):
         blind.stop()
         assert blind.lines == []
     finally:
-        (cgroup / "other").rmdir()
+        cgroups.remove(cgroup / "other")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+import cgroups
 from expect import has
 from netlab import TIMEOUT, V4
 from serving import fill
@@ -141,7 +142,7 @@ def test_cgroup(cgroup, lab, watch, terminal, name):
         harmless(on_terminal.stop())
         agent.kill()
     finally:
-        os.rmdir(path)
+        cgroups.remove(path)
 
 
 @pytest.fixture
