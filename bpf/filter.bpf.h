@@ -182,25 +182,32 @@ static __always_inline enum filter_result filter_tuple(const struct sw_tuple *tu
 	return FILTER_ACCEPT;
 }
 
-static __always_inline enum filter_result filter_sock(const struct sock *sk, bool own)
+/* Reads what the filters ask for, and no more. living: a tracepoint's argument before
+ * tcp_set_state() to CLOSE, as it is; see tuple_of_living_sock(). */
+static __always_inline enum filter_result filter_any_sock(const struct sock *sk, bool own,
+							  bool living)
 {
 	struct sw_tuple tuple = {};
 
-	if (!(config.filters & FILTER_TUPLE))
-		return FILTER_ACCEPT;
-	tuple_of_sock(sk, own, &tuple);
+	if (config.filters & (FILTER_FAMILY | SW_FILTER_HOST))
+		tuple_addresses(&sk->__sk_common, own, &tuple);
+	if (config.filters & FILTER_PORTS) {
+		tuple.lport = living ? sk->__sk_common.skc_num : sock_lport(sk, own);
+		tuple.rport = bpf_ntohs(LOAD(own, sk, __sk_common.skc_dport));
+	}
+	if (config.filters & SW_FILTER_NETNS)
+		tuple.netns = sock_netns(sk, own);
 	return filter_tuple(&tuple);
 }
 
-/* The same, by tuple_of_living_sock(). */
+static __always_inline enum filter_result filter_sock(const struct sock *sk, bool own)
+{
+	return config.filters & FILTER_TUPLE ? filter_any_sock(sk, own, false) : FILTER_ACCEPT;
+}
+
 static __always_inline enum filter_result filter_living_sock(const struct sock *sk)
 {
-	struct sw_tuple tuple = {};
-
-	if (!(config.filters & FILTER_TUPLE))
-		return FILTER_ACCEPT;
-	tuple_of_living_sock(sk, &tuple);
-	return filter_tuple(&tuple);
+	return config.filters & FILTER_TUPLE ? filter_any_sock(sk, true, true) : FILTER_ACCEPT;
 }
 
 /* A local end alone: what asks for a remote one refuses it. */

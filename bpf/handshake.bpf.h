@@ -430,14 +430,22 @@ static __always_inline bool handshake_lost_race(const struct sock *sk, struct ha
 	return !h->streamed && !config.stream_all;
 }
 
+/* Its source port was not known when it began. */
+static __noinline bool fresh_refused(const struct sock *sk)
+{
+	return filter_living_sock(sk) == FILTER_REFUSE;
+}
+
 /* SYN_SENT -> ESTABLISHED of one that was never in trouble: all there is to do for
  * most handshakes. False if there is more to say. */
 static __always_inline bool fresh_answered(const struct sock *sk, struct fresh *slot)
 {
 	__u64 latency, now;
 
-	if (config.stream_all || slot->opening.undecided)
+	if (config.stream_all)
 		return false;
+	if (config.filters & FILTER_PORTS && slot->opening.undecided && fresh_refused(sk))
+		return fresh_take(slot);
 	now = sock_now(sk, slot->opening.start_ns);
 	latency = now - slot->opening.start_ns;
 	if (latency >= config.quiet_ns)

@@ -241,11 +241,11 @@ static __noinline bool request_is_wanted(const struct sock *sk)
 	const struct sock *listener;
 	struct sw_tuple tuple = {};
 
-	tuple_of_living_sock(sk, &tuple);
-	if (filter_tuple(&tuple) == FILTER_REFUSE)
+	if (filter_living_sock(sk) == FILTER_REFUSE)
 		return false;
 	if (!(config.filters & FILTER_OWNER))
 		return true;
+	tuple_of_living_sock(sk, &tuple);
 	listener = listener_at(&tuple);
 	return filter_listener(listener, listener_of_sock(listener));
 }
