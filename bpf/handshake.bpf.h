@@ -200,9 +200,9 @@ static __always_inline void handshake_open(const struct sock *sk)
 	struct fresh *slot;
 	__u64 cookie;
 
-	if (config.filters)
+	if (unlikely(config.filters))
 		result = handshake_wanted(sk);
-	if (result == FILTER_REFUSE)
+	if (unlikely(result == FILTER_REFUSE))
 		return;
 	cookie = sock_identify(sk);
 	slot = fresh_claim(cookie);
@@ -212,7 +212,7 @@ static __always_inline void handshake_open(const struct sock *sk)
 		owner_of_connect(&slot->opening.owner, sk);
 		fresh_publish(slot);
 	}
-	if (!slot || config.stream_all)
+	if (unlikely(!slot || config.stream_all))
 		handshake_open_entry(sk, slot, cookie, result == FILTER_UNDECIDED);
 }
 
@@ -442,16 +442,16 @@ static __always_inline bool fresh_answered(const struct sock *sk, struct fresh *
 {
 	__u64 latency, now;
 
-	if (config.stream_all)
+	if (unlikely(config.stream_all))
 		return false;
-	if (config.filters & FILTER_PORTS && slot->opening.undecided && fresh_refused(sk))
+	if (unlikely(config.filters & FILTER_PORTS && slot->opening.undecided && fresh_refused(sk)))
 		return fresh_take(slot);
 	now = sock_now(sk, slot->opening.start_ns);
 	latency = now - slot->opening.start_ns;
-	if (latency >= config.quiet_ns)
+	if (unlikely(latency >= config.quiet_ns))
 		return false;
 	race_won(sk, true, &slot->opening, now);
-	if (!fresh_take(slot))
+	if (unlikely(!fresh_take(slot)))
 		return false;
 	count_healthy(latency);
 	return true;

@@ -156,7 +156,7 @@ static __always_inline struct fresh *fresh_find(__u64 cookie)
 		return 0;
 	for (__u32 way = 0; way < FRESH_WAYS; way++) {
 		slot = fresh_at(fresh_number(cookie, way));
-		if (slot && slot->holder == cookie)
+		if (!unlikely(!slot || slot->holder != cookie))
 			return slot;
 	}
 	return 0;
@@ -173,13 +173,14 @@ static __always_inline struct fresh *fresh_claim(__u64 cookie)
 		return 0;
 	for (__u32 way = 0; way < FRESH_WAYS; way++) {
 		slot = fresh_at(fresh_number(cookie, way));
-		if (!slot)
+		if (unlikely(!slot))
 			continue;
 		before = slot->holder;
-		if ((before && before != cookie) ||
-		    __sync_val_compare_and_swap(&slot->holder, before, SW_FRESH_BUSY) != before)
+		if (unlikely((before && before != cookie) ||
+			     __sync_val_compare_and_swap(&slot->holder, before, SW_FRESH_BUSY) !=
+				     before))
 			continue;
-		if (before)
+		if (unlikely(before))
 			count(missed);
 		return slot;
 	}

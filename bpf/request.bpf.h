@@ -283,10 +283,10 @@ static __noinline void request_emit_accepted(const struct sock *sk)
 /* One that was no trouble. */
 static __always_inline void request_accepted(const struct sock *sk)
 {
-	if (config.filters && (!filter_role(SW_FILTER_SERVER) || !request_is_wanted(sk)))
+	if (unlikely(config.filters) && (!filter_role(SW_FILTER_SERVER) || !request_is_wanted(sk)))
 		return;
 	count(accepted);
-	if (config.stream_all)
+	if (unlikely(config.stream_all))
 		request_emit_accepted(sk);
 }
 
@@ -320,7 +320,7 @@ static __noinline bool request_end(const struct sock *sk, int new_state)
  * request's; one that was never asked for was never reported. */
 static __always_inline void request_leave(const struct sock *sk, int new_state)
 {
-	if (sk->__sk_common.skc_cookie.counter || requests_unnamed) {
+	if (unlikely(sk->__sk_common.skc_cookie.counter || requests_unnamed)) {
 		forget(new_state);
 		if (request_end(sk, new_state))
 			return;

@@ -39,6 +39,10 @@ static __always_inline const struct sock *sock_own(const struct sock *sk)
  */
 #define forget(variable) (void)bpf_probe_read_kernel(&(variable), sizeof(variable), &(variable))
 
+/* What hardly ever happens goes to the end of a program: what is in between has to be
+ * fetched, too. */
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 /* TCP_RTO_MAX and TCP_TIMEOUT_INIT, include/net/tcp.h */
 #define RTO_MAX_NS  (120 * NSEC_PER_SEC)
 #define RTO_INIT_NS NSEC_PER_SEC
@@ -234,7 +238,9 @@ static __always_inline void owner_of_connect(struct sw_owner *owner, const struc
 	owner->pid = task->tgid;
 	owner->tid = task->pid;
 	owner->uid = task->cred->uid.val;
-	owner->cgroup = cgroup == sk->sk_cgrp_data.cgroup ? 0 : BPF_CORE_READ(cgroup, kn, id);
+	owner->cgroup = 0;
+	if (unlikely(cgroup != sk->sk_cgrp_data.cgroup))
+		owner->cgroup = BPF_CORE_READ(cgroup, kn, id);
 	*(__u64 *)owner->comm = *(const __u64 *)task->comm;
 	*(__u64 *)(owner->comm + 8) = *(const __u64 *)(task->comm + 8);
 }
@@ -317,7 +323,8 @@ static __always_inline __u64 sock_now(const struct sock *sk, __u64 since)
 {
 	const struct tcp_sock *tp = OWN ? (const void *)sock_own(sk) : 0;
 
-	return tp && tp->tcp_clock_cache >= since ? tp->tcp_clock_cache : bpf_ktime_get_ns();
+	return unlikely(!tp || tp->tcp_clock_cache < since) ? bpf_ktime_get_ns()
+							    : tp->tcp_clock_cache;
 }
 
 /* Did the first SYN ask for ECN, so that a retry does not? tcp_ecn_send_syn()
