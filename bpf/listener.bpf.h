@@ -178,7 +178,9 @@ static __always_inline const struct sock *listener_find(const struct sw_tuple *t
 	for (int i = 0; i < PORT_LISTENERS; i++) {
 		const struct sock *sk = (const void *)port->listeners[i];
 
-		if (!found && sk && listener_has_address(sk, tuple->laddr) &&
+		if (found || !sk)
+			continue;
+		if (listener_has_address(sk, tuple->laddr) &&
 		    (!to_be_accounted_for || listener_account(sk, listener_of_sock(sk))))
 			found = sk;
 		forget(found);
