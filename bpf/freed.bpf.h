@@ -13,9 +13,13 @@ static __always_inline void segment_dropped(const struct sk_buff *skb,
 	drop_locate(skb, rx_sk, segment, drop);
 	forget(*drop);
 	forget(rx_sk);
-	h = handshake_of_segment(skb, segment, rx_sk, &sk);
-	forget(rx_sk);
-	drop_tell_client(segment, drop, h, sk, 0);
+	if (filter_role(SW_FILTER_CLIENT)) {
+		h = handshake_of_segment(skb, segment, rx_sk, &sk);
+		forget(rx_sk);
+		drop_tell_client(segment, drop, h, sk, 0);
+	}
+	if (!filter_role(SW_FILTER_SERVER))
+		return;
 	owner = BPF_CORE_READ(skb, sk);
 	if (segment->what == SW_DROP_SYNACK && drop->where == SW_DROP_OUTPUT && owner &&
 	    BPF_CORE_READ(owner, __sk_common.skc_state) == TCP_NEW_SYN_RECV)
@@ -32,7 +36,8 @@ static __always_inline void segment_unexplained(const struct sk_buff *skb,
 	struct sw_tuple tuple = {};
 	struct sw_drop drop = {};
 
-	if (segment->what != SW_DROP_OTHER || !(segment->flags & TCP_FLAG_RST))
+	if (!filter_role(SW_FILTER_SERVER) || segment->what != SW_DROP_OTHER ||
+	    !(segment->flags & TCP_FLAG_RST))
 		return;
 	drop_locate(skb, rx_sk, segment, &drop);
 	tuple_of_segment(segment, drop.netns, &tuple);
@@ -53,7 +58,8 @@ static __always_inline const struct sock *listener_of_segment(const struct sk_bu
 	const struct dst_entry *dst = skb_dst_of(skb);
 	struct sw_tuple tuple = {};
 
-	if (!dst || segment->what == SW_DROP_SYNACK || !is_in_tcp(skb))
+	if (!filter_role(SW_FILTER_SERVER) || !dst || segment->what == SW_DROP_SYNACK ||
+	    !is_in_tcp(skb))
 		return 0;
 	tuple_of_segment(segment, BPF_CORE_READ(dst, dev, nd_net.net, ns.inum), &tuple);
 	return listener_at(&tuple);
@@ -86,8 +92,12 @@ static __always_inline bool segment_concerns(const struct sock *receiver,
 					     const struct answer *answer, const void *place,
 					     __u32 reason)
 {
-	struct listener *listener = listener_of_sock(receiver);
+	struct listener *listener;
 
+	/* Who asks for clients only has no listeners. */
+	if (!filter_role(SW_FILTER_SERVER))
+		return segment->what;
+	listener = listener_of_sock(receiver);
 	if (listener && is_discarded(receiver, segment, answer, reason))
 		listener_discarded(receiver, listener, reason);
 	if (segment->what == SW_DROP_OTHER)

@@ -55,6 +55,9 @@ static __always_inline void answer_note(const struct sk_buff *skb, const struct 
 	struct answered *here;
 	const union key zero = key_of(0);
 
+	/* It is part of what a server does. */
+	if (!filter_role(SW_FILTER_SERVER))
+		return;
 	here = bpf_map_lookup_elem(&answers, &zero);
 	if (!here)
 		return;
@@ -78,6 +81,8 @@ static __always_inline void answer_take(const struct sk_buff *skb, struct answer
 	struct answered *here;
 	const union key zero = key_of(0);
 
+	if (!filter_role(SW_FILTER_SERVER))
+		return;
 	here = bpf_map_lookup_elem(&answers, &zero);
 	if (!here)
 		return;
@@ -213,9 +218,11 @@ static __always_inline void refusal_tell(const struct segment *segment, const st
 	struct sw_tuple tuple = {};
 	struct crowd *crowd;
 
+	if (!filter_role(SW_FILTER_SERVER))
+		return;
 	tuple_of_segment(segment, drop->netns, &tuple);
 	forget(tuple);
-	if (!filter_role(SW_FILTER_SERVER) || filter_tuple(&tuple) == FILTER_REFUSE)
+	if (filter_tuple(&tuple) == FILTER_REFUSE)
 		return;
 	if (!sk)
 		sk = listener_at(&tuple);
@@ -301,9 +308,12 @@ static __always_inline void refusal_ignored(const struct sk_buff *skb,
 		.where = SW_DROP_LOCAL,
 	};
 	const struct sock *sk;
-	struct handshake *h = handshake_of_segment(skb, segment, 0, &sk);
+	struct handshake *h;
 
-	drop_tell_client(segment, &drop, h, sk, (__u64)listener);
+	if (filter_role(SW_FILTER_CLIENT)) {
+		h = handshake_of_segment(skb, segment, 0, &sk);
+		drop_tell_client(segment, &drop, h, sk, (__u64)listener);
+	}
 	refusal_tell(segment, &drop, listener, 0);
 }
 

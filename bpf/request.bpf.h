@@ -178,10 +178,11 @@ static __always_inline void request_event(const struct request_sock *req, __u64 
 	bool pending;
 	__u8 resends;
 
+	if (!filter_role(SW_FILTER_SERVER))
+		return;
 	tuple_of_request(req, sk, &tuple);
 	listener = listener_of_sock(sk);
-	if (!filter_role(SW_FILTER_SERVER) || !filter_listener(sk, listener) ||
-	    filter_tuple(&tuple) == FILTER_REFUSE)
+	if (!filter_listener(sk, listener) || filter_tuple(&tuple) == FILTER_REFUSE)
 		return;
 	/* Whose it is will soon be known. */
 	if (seeding && !listener)
