@@ -415,6 +415,19 @@ static __always_inline bool request_may_return(const struct request *request, __
 	return request->flags & SW_F_DROP && now - request->gone_ns < REQUEST_UNSENT_NS;
 }
 
+/* SYN-ACKs sent again whose event did not come. That of the one under way is there before
+ * the kernel counts it. */
+static __always_inline void request_catch_up(struct request *request)
+{
+	const struct request_sock *req = (const void *)request->address;
+	__u8 resends = BPF_CORE_READ(req, num_retrans);
+
+	if (resends <= request->timer.resends)
+		return;
+	count_more(missed, resends - request->timer.resends);
+	request->timer.resends = resends;
+}
+
 /*
  * The sweep. Between its leaving the queue and its child's first event a request
  * is gone for a moment, so it has to be for two sweeps.
@@ -425,8 +438,10 @@ static __always_inline void request_look(const struct sw_tuple *key, struct requ
 	__u64 now = bpf_ktime_get_ns();
 
 	swept[SW_SWEPT_REQUESTS].seen = true;
-	if (request_is_pending(request))
+	if (request_is_pending(request)) {
+		request_catch_up(request);
 		return;
+	}
 	if (!request->gone_ns)
 		request->gone_ns = now;
 	else if (request_child(&tuple, request))
