@@ -171,7 +171,8 @@ def lonely(tmp_path):
     run("mount", "--bind", f"/run/netns/{name}", netns.path)
     run("ip", "netns", "del", name)
     yield netns
-    run("umount", netns.path)
+    # Another test's watch may be in there at this moment, looking for what hangs.
+    run("umount", "--lazy", netns.path)
 
 
 def test_in_a_namespace_that_is_only_mounted(lonely, watch):
