@@ -156,7 +156,7 @@ static __always_inline struct fresh *fresh_find(__u64 cookie)
 		return 0;
 	for (__u32 way = 0; way < FRESH_WAYS; way++) {
 		slot = fresh_at(fresh_number(cookie, way));
-		if (!unlikely(!slot || slot->holder != cookie))
+		if (likely(slot && slot->holder == cookie))
 			return slot;
 	}
 	return 0;

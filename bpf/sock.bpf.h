@@ -41,6 +41,7 @@ static __always_inline const struct sock *sock_own(const struct sock *sk)
 
 /* What hardly ever happens goes to the end of a program: what is in between has to be
  * fetched, too. */
+#define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /* TCP_RTO_MAX and TCP_TIMEOUT_INIT, include/net/tcp.h */

@@ -134,9 +134,9 @@ static __always_inline bool left_handshake(const struct sock *sk, int old_state,
 	cookie = sk->__sk_common.skc_cookie.counter;
 	slot = fresh_find(cookie);
 	/* Answered, it was no trouble that anybody saw; or a filter has refused it. */
-	if (!unlikely(*new_state != TCP_ESTABLISHED ||
-		      !(slot ? fresh_answered(sk, slot)
-			     : old_state == TCP_SYN_SENT && !handshake_is_known(sk))))
+	if (likely(*new_state == TCP_ESTABLISHED &&
+		   (slot ? fresh_answered(sk, slot)
+			 : old_state == TCP_SYN_SENT && !handshake_is_known(sk))))
 		return true;
 	if (slot && fresh_hold(slot))
 		held = fresh_number(cookie, slot != fresh_at(fresh_number(cookie, 0)));
