@@ -5,7 +5,6 @@ import contextlib
 import json
 import resource
 import time
-from pathlib import Path
 
 from flooding import Flood
 from netlab import V4
@@ -99,31 +98,27 @@ def address(number):
     return f"10.99.{number >> 8}.{number & 255}"
 
 
-def retransmissions(netns):
-    """RetransSegs of a namespace: SYNs, and nothing else is sent there."""
-    with netns.entered():
-        lines = Path("/proc/thread-self/net/snmp").read_text().splitlines()
-    names, values = (line.split() for line in lines if line.startswith("Tcp:"))
-    return int(values[names.index("RetransSegs")])
-
-
 def between_retries(rig, tool, begin):
     """What the tool needs while nothing happens; unknown if something always did."""
+    def look():
+        # SYNs sent again, and nothing else is sent there.
+        retries = rig.lab.client.counters()["RetransSegs"]
+        return time.monotonic(), tool.sample().cpu_ns, retries
+
     quiet_ns = quiet_s = 0
     was_quiet, rss = False, tool.rss()
     time.sleep(max(0, begin + QUIET_FROM_S - time.monotonic()))
-    before, since, made = tool.sample(), time.monotonic(), retransmissions(rig.lab.client)
+    since, before_ns, made = look()
     while quiet_s < QUIET_ENOUGH_S and since - begin < QUIET_TO_S:
         time.sleep(QUIET_LOOK_S)
-        sample, now, count = tool.sample(), time.monotonic(), retransmissions(rig.lab.client)
+        now, now_ns, count = look()
         is_quiet = count == made
         if is_quiet and was_quiet:
-            quiet_ns += sample.cpu_ns - before.cpu_ns
+            quiet_ns += now_ns - before_ns
             quiet_s += now - since
             rss = tool.rss()
-        before, since, made, was_quiet = sample, now, count, is_quiet
-    return {"cpu": quiet_ns / 1e9 / quiet_s if quiet_s else None, "cpu_ns": quiet_ns,
-            "quiet_s": quiet_s, "rss": rss}
+        since, before_ns, made, was_quiet = now, now_ns, count, is_quiet
+    return {"cpu": quiet_ns / 1e9 / quiet_s if quiet_s else None, "cpu_ns": quiet_ns, "rss": rss}
 
 
 def reported(tool):

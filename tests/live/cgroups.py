@@ -4,7 +4,7 @@
 import os
 import select
 
-TIMEOUT = 30
+from netlab import TIMEOUT
 
 
 def remove(path):

@@ -113,6 +113,12 @@ class Namespace:
         with self.entered():
             _sysctl_file(name).write_text(str(value))
 
+    def counters(self):
+        """What the kernel counts there of TCP, by the names of /proc/net/snmp and netstat."""
+        with self.entered():
+            return {name: value for table in ("netstat", "snmp")
+                    for name, value in _table(Path("/proc/thread-self/net", table))}
+
     def listen(self, port):
         """A listener that nobody accepts from: handshakes complete all the same."""
         with self.entered():
@@ -228,6 +234,15 @@ def _join(*ends):
         # until then the device drops what it is given.
         for link in links:
             link.wait_running()
+
+
+def _table(path):
+    """Pairs of lines: the names, then the values."""
+    lines = path.read_text().splitlines()
+    for names, values in zip(lines[::2], lines[1::2]):
+        # Icmp's columns come and go with what has been received.
+        if names.startswith(("TcpExt:", "Tcp:")):
+            yield from zip(names.split()[1:], map(int, values.split()[1:]))
 
 
 def _address(netns, device, own, peer, peer_mac=None):

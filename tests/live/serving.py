@@ -97,10 +97,10 @@ class Counters:
 
     def __init__(self, netns):
         self._netns = netns
-        self._begin = self._read()
+        self._begin = self._netns.counters()
 
     def now(self):
-        return {name: value - self._begin[name] for name, value in self._read().items()}
+        return {name: value - self._begin[name] for name, value in self._netns.counters().items()}
 
     def check(self, watching):
         """Stops the watch, which has to have counted the same. Returns its summary."""
@@ -131,17 +131,3 @@ class Counters:
             assert after[name] or not told, (name, told)
         assert watching.of_type("loss") == [], watching.of_type("loss")
         return summary
-
-    def _read(self):
-        with self._netns.entered():
-            return {name: value for table in ("netstat", "snmp")
-                    for name, value in _table(Path("/proc/thread-self/net", table))}
-
-
-def _table(path):
-    """Pairs of lines: the names, then the values."""
-    lines = path.read_text().splitlines()
-    for names, values in zip(lines[::2], lines[1::2]):
-        # Icmp's columns come and go with what has been received.
-        if names.startswith(("TcpExt:", "Tcp:")):
-            yield from zip(names.split()[1:], map(int, values.split()[1:]))
