@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Atomic exchanges are where user/source/exchange.c can leave them out for old kernels."""
 
+import io
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,8 +17,6 @@ NEWER = {"connect_failed"}  # sys_exit_connect_alone, 5.15
 STX = 0x03
 ATOMIC = 0xc0
 ADD = 0
-SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym
-FUNCTION = 2
 
 
 @pytest.fixture(scope="module")
@@ -24,29 +24,7 @@ def kernel_side(tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     name = out / "bpf/synwatch.bpf.o"
     subprocess.run(["make", "-s", f"O={out}", str(name)], cwd=ROOT, check=True)
-    return name.read_bytes()
-
-
-def sections(elf):
-    """(name, number, content) of each."""
-    start, = struct.unpack_from("<Q", elf, 40)
-    size, count, names = struct.unpack_from("<HHH", elf, 58)
-    headers = [struct.unpack_from("<IIQQQQ", elf, start + i * size) for i in range(count)]
-    texts = headers[names][4]
-    for number, (name, _, _, _, offset, length) in enumerate(headers):
-        text = elf[texts + name:elf.index(b"\0", texts + name)].decode()
-        yield text, number, elf[offset:offset + length]
-
-
-def functions(elf, section):
-    """{name: (begin, end)} of a section, in bytes."""
-    by_name = {name: (number, content) for name, number, content in sections(elf)}
-    number, _ = by_name[section]
-    _, symbols = by_name[".symtab"]
-    _, texts = by_name[".strtab"]
-    return {texts[name:texts.index(b"\0", name)].decode(): (value, value + size)
-            for name, info, _, where, value, size in SYMBOL.iter_unpack(symbols)
-            if info & 15 == FUNCTION and where == number}
+    return ELFFile(io.BytesIO(name.read_bytes()))
 
 
 def has_exchange(code):
@@ -57,9 +35,12 @@ def has_exchange(code):
 
 
 def with_exchange(elf, section):
-    code = next(content for name, _, content in sections(elf) if name == section)
-    return {name for name, (begin, end) in functions(elf, section).items()
-            if has_exchange(code[begin:end])}
+    """The functions of a section that hold one."""
+    number, code = next((number, one.data()) for number, one in enumerate(elf.iter_sections())
+                        if one.name == section)
+    return {symbol.name for symbol in elf.get_section_by_name(".symtab").iter_symbols()
+            if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] == number
+            and has_exchange(code[symbol["st_value"]:symbol["st_value"] + symbol["st_size"]])}
 
 
 def test_functions_apart_from_the_programs_hold_none(kernel_side):
