@@ -2,14 +2,12 @@
 #include "source/loader.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "cli/log.h"
@@ -129,7 +127,7 @@ static int open_types(char *path, size_t size)
 static int load_chosen(struct loader *loader, struct hooks_choice choice)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
-	char path[PATH_MAX];
+	char path[32];
 	int err;
 
 	choice.types_fd = loader->all_types ? -1 : open_types(path, sizeof(path));
