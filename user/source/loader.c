@@ -133,6 +133,8 @@ static int load_chosen(struct loader *loader, struct hooks_choice choice)
 	choice.types_fd = loader->all_types ? -1 : open_types(path, sizeof(path));
 	if (choice.types_fd >= 0)
 		opts.btf_custom_path = path;
+	else
+		loader->all_types = true;
 	loader->skeleton = synwatch__open_opts(&opts);
 	err = loader->skeleton ? load_opened(loader, &choice) : -errno;
 	if (choice.types_fd >= 0)
@@ -161,24 +163,31 @@ static uint32_t find_refused(struct loader *loader)
 	return refused;
 }
 
+/* Not -ENOENT: then the kernel lacks what all of them need. */
+static bool is_for_a_program(int err)
+{
+	return err && err != -ENOENT && obstacle_is_program(err);
+}
+
 static int load_what_can_be(struct loader *loader)
 {
 	struct hooks_choice choice = {.only = -1};
 	int err = load_chosen(loader, choice);
 
-	if (!err || !obstacle_is_program(err))
-		return err;
 	/* A type may be a module's. */
-	log_debug("it is tried again with all types of the kernel");
-	unload(loader);
-	loader->all_types = true;
-	err = load_chosen(loader, choice);
-	if (!err || !obstacle_is_program(err))
-		return err;
+	if (is_for_a_program(err) && !loader->all_types) {
+		log_debug("it is tried again with all types of the kernel");
+		unload(loader);
+		loader->all_types = true;
+		err = load_chosen(loader, choice);
+	}
 	/* One program that this kernel does not like need not keep the others away. */
-	unload(loader);
-	choice.refused = find_refused(loader);
-	return load_chosen(loader, choice);
+	if (is_for_a_program(err)) {
+		unload(loader);
+		choice.refused = find_refused(loader);
+		err = load_chosen(loader, choice);
+	}
+	return err;
 }
 
 int loader_load(const struct live_options *options, struct session *session,
